@@ -1,0 +1,85 @@
+"""The Functions app: bindings and nothing else. Decode, call, log one line.
+
+Every way in ends in `guards.engine.intake`; what to guard stands in `guards/__init__.py`.
+"""
+
+import json
+import logging
+
+import azure.functions as func
+
+from guards import wiring
+from guards.engine import intake
+from guards.engine.model import Outcome
+from guards.engine.ports import Ports
+from guards.engine.reconcile import Result, timestamp
+
+logging.getLogger("azure").setLevel(logging.WARNING)  # the worker logs every HTTP request otherwise
+log = logging.getLogger("export_guard")
+
+app = func.FunctionApp()
+_running: list[wiring.App] = []
+
+
+def _ports() -> Ports:
+    """The app's ports, built with the first invocation, inside the worker's loop."""
+    if not _running:
+        _running.append(wiring.App.from_environment())
+    return _running[0].ports
+
+
+def _log(function: str, result: Result) -> None:
+    level = logging.WARNING if result.outcome is Outcome.NOT_REVERTED else logging.INFO
+    log.log(level, "%s: %s %s", function, result.outcome, json.dumps(result.reason))
+
+
+@app.event_grid_trigger(arg_name="event")
+async def resource_changed(event: func.EventGridEvent) -> None:
+    """An Event Grid event, pushed by a subscription of destination type Azure Function."""
+    _log("resource_changed", await intake.on_event(_as_json(event), _ports()))
+
+
+@app.queue_trigger(arg_name="message", queue_name=wiring.EVENTS_QUEUE, connection=wiring.STORAGE)
+async def event_queued(message: func.QueueMessage) -> None:
+    """Events that a subscription delivers into a storage queue instead."""
+    for result in await intake.on_queued_events(message.get_body(), _ports()):
+        _log("event_queued", result)
+
+
+@app.queue_trigger(arg_name="message", queue_name=wiring.WORK_QUEUE, connection=wiring.STORAGE)
+async def work_due(message: func.QueueMessage) -> None:
+    """Intents that surfaced, and looks that were put off."""
+    _log("work_due", await intake.on_work(message.get_body(), _ports()))
+
+
+@app.queue_trigger(
+    arg_name="message", queue_name=f"{wiring.EVENTS_QUEUE}-poison", connection=wiring.STORAGE
+)
+async def event_given_up(message: func.QueueMessage) -> None:
+    """A message of guard-events that failed five times becomes an alert."""
+    body = message.get_body()
+    _log("event_given_up", await intake.on_poison(wiring.EVENTS_QUEUE, body, _ports()))
+
+
+@app.queue_trigger(
+    arg_name="message", queue_name=f"{wiring.WORK_QUEUE}-poison", connection=wiring.STORAGE
+)
+async def work_given_up(message: func.QueueMessage) -> None:
+    """A message of guard-work that failed five times becomes an alert."""
+    body = message.get_body()
+    _log("work_given_up", await intake.on_poison(wiring.WORK_QUEUE, body, _ports()))
+
+
+def _as_json(event: func.EventGridEvent | func.CloudEvent) -> dict[str, object]:
+    """The event as it came, either schema; the library has decoded it into one of two classes."""
+    if isinstance(event, func.CloudEvent):
+        kind, moment = event.type, event.time
+    else:
+        kind, moment = event.event_type, event.event_time
+    return {
+        "id": event.id,
+        "eventType": kind,
+        "eventTime": timestamp(moment) if moment else None,
+        "subject": event.subject,
+        "data": event.get_json(),
+    }

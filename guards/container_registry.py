@@ -1,0 +1,143 @@
+"""Container registries: exports are off only together with public network access.
+
+Azure's rules behind it: only the Premium tier can turn either off; exports can be off only while
+public access is off, so both go in one PATCH; an export pipeline must be deleted before; with
+exports off public access cannot be turned on again, so undo turns exports on first.
+"""
+
+from collections.abc import Sequence
+
+from guards.engine.model import (
+    Blocked,
+    Body,
+    Change,
+    Children,
+    Finding,
+    Guard,
+    Patch,
+    Plan,
+    Rule,
+    Severity,
+    TypePolicy,
+)
+from guards.engine.rules import at, complies, deviation, merged, nested, text_at
+
+TYPE = "Microsoft.ContainerRegistry/registries"
+API_VERSION = "2025-11-01"
+"""That of azure-mgmt-containerregistry 15; a test compares them."""
+
+EXPORT_PIPELINES_API_VERSION = "2025-03-01-preview"
+"""Export pipelines exist only in preview versions, and in no operation of the SDK."""
+
+EXPORT_POLICY = Rule(
+    id="exportPolicy",
+    path="properties.policies.exportPolicy.status",
+    allowed=("disabled",),
+    desired="disabled",
+    when_absent="enabled",
+    severity=Severity.HIGH,
+)
+PUBLIC_NETWORK = Rule(
+    id="publicNetworkAccess",
+    path="properties.publicNetworkAccess",
+    allowed=("Disabled",),
+    desired="Disabled",
+    when_absent="Enabled",
+    severity=Severity.HIGH,
+    options=(("when_unreachable", "block"),),
+)
+RULES = (EXPORT_POLICY, PUBLIC_NETWORK)
+
+
+def inspect(body: Body, policy: TypePolicy) -> tuple[Finding, ...]:
+    """Findings of a registry body."""
+    found = (deviation(rule, body, policy) for rule in RULES)
+    return tuple(finding for finding in found if finding)
+
+
+def _reachable_privately(body: Body) -> bool:
+    """Whether an approved private endpoint is left when public access goes."""
+    connections = at(body, "properties.privateEndpointConnections")
+    if not isinstance(connections, list):
+        return False
+    state = "properties.privateLinkServiceConnectionState.status"
+    return any(
+        isinstance(connection, dict) and (text_at(connection, state) or "").lower() == "approved"
+        for connection in connections
+    )
+
+
+def _block(body: Body, wanted: set[str], policy: TypePolicy) -> Blocked | None:
+    rules = tuple(rule.id for rule in RULES if rule.id in wanted)
+    tier = text_at(body, "sku.name") or "unknown"
+    if tier.lower() != "premium":
+        return Blocked(
+            rules,
+            f"the registry's tier is {tier}, and only Premium can disable exports and public "
+            "network access: move it to Premium (az acr update --sku Premium) and add a private "
+            "endpoint, move its images to a guarded registry, or exempt it.",
+            Severity.MEDIUM,
+        )
+    if PUBLIC_NETWORK.id not in wanted and not complies(PUBLIC_NETWORK, body):
+        return Blocked(
+            rules,
+            "exports can only be disabled while public network access is disabled, and the policy "
+            "does not enforce publicNetworkAccess: set its mode to enforce, or disable public "
+            "network access by hand.",
+            Severity.HIGH,
+        )
+    revert = policy[PUBLIC_NETWORK.id].options["when_unreachable"] == "revert"
+    if PUBLIC_NETWORK.id in wanted and not revert and not _reachable_privately(body):
+        return Blocked(
+            rules,
+            "no private endpoint connection is approved, so without public network access nobody "
+            "could pull from this registry: approve a private endpoint, or let the policy close it "
+            "all the same (when_unreachable: revert).",
+            Severity.HIGH,
+            by_caller=Severity.CRITICAL,
+        )
+    return None
+
+
+def plan(body: Body, findings: Sequence[Finding], policy: TypePolicy) -> Plan:
+    """Both settings in one PATCH, or the reason why the registry cannot be closed."""
+    if not findings:
+        return Plan()
+    wanted = {finding.rule for finding in findings}
+    blocked = _block(body, wanted, policy)
+    if blocked:
+        return Plan(blocked=blocked)
+    in_order = [finding for rule in RULES for finding in findings if finding.rule == rule.id]
+    return Plan(
+        steps=(Patch(merged(*(nested(f.path, f.desired) for f in in_order))),),
+        changes=tuple(Change(f.path, f.actual, f.desired) for f in in_order),
+    )
+
+
+GUARD = Guard(
+    resource_type=TYPE,
+    api_version=API_VERSION,
+    rules=RULES,
+    operations=(
+        f"{TYPE}/write",
+        f"{TYPE}/privateEndpointConnections/write",
+        f"{TYPE}/privateEndpointConnections/delete",
+    ),
+    own_operations=(f"{TYPE}/write",),
+    permissions=(
+        f"{TYPE}/read",
+        f"{TYPE}/write",
+        f"{TYPE}/operationStatuses/read",
+        f"{TYPE}/privateEndpointConnections/read",
+        f"{TYPE}/exportPipelines/read",
+    ),
+    inspect=inspect,
+    plan=plan,
+    refusal=Children(
+        "exportPipelines",
+        EXPORT_PIPELINES_API_VERSION,
+        "Azure does not disable exports while export pipelines exist: delete them first "
+        "(az resource delete --ids ...)",
+    ),
+    undo_apart=True,  # Azure refuses public access while exports are off: exports first
+)

@@ -1,0 +1,80 @@
+"""ARM's refusals and azure-core's exceptions, translated: the only file that knows them.
+
+Transient  408, 412, 429, 5xx, 409 of a busy resource, timeouts, lost connections, no token
+Terminal   403, ScopeLocked, ConflictingUserInput, other 4xx: one alert with Azure's words
+Gone       404 of the resource or its group; of a subscription or API it is Terminal
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpResponseError
+
+from guards.engine.errors import Gone, GuardError, Terminal, Transient
+from guards.engine.events import clean
+
+_TRANSIENT = {408, 412, 425, 429}
+_TERMINAL_CONFLICTS = {"ScopeLocked", "ConflictingUserInput", "RequestDisallowedByPolicy"}
+_GONE = {"ResourceNotFound", "ResourceGroupNotFound", "ParentResourceNotFound", "NotFound"}
+_MAX_WORDS = 1500
+_SECRET = re.compile(r"(?i)\b(sig|sv|se|skoid|access_token|bearer)[=\s]+[\w%.+/=-]{8,}")
+
+
+def error_of(body: bytes | str | Mapping[str, Any] | None) -> tuple[str, str]:
+    """Code and message of an ARM error body; both "" where there is none."""
+    document: Any = body
+    if isinstance(body, (bytes, str)):
+        try:
+            document = json.loads(body)
+        except (ValueError, RecursionError):
+            return "", ""
+    error = document.get("error", document) if isinstance(document, Mapping) else None
+    if not isinstance(error, Mapping):
+        return "", ""
+    message = _SECRET.sub(r"\1=…", str(error.get("message") or ""))
+    return clean(error.get("code") or "", 128), clean(message, _MAX_WORDS)
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds Azure asks to wait, from either form of the header; None if it does not say."""
+    for name, unit in (
+        ("retry-after-ms", 0.001),
+        ("x-ms-retry-after-ms", 0.001),
+        ("Retry-After", 1),
+    ):
+        value = headers.get(name)
+        if value and re.fullmatch(r"\d{1,9}(\.\d+)?", value.strip()):
+            return float(value) * unit
+    return None
+
+
+def refused(
+    status: int, headers: Mapping[str, str], body: bytes | str | Mapping[str, Any] | None
+) -> GuardError:
+    """The error an unsuccessful answer stands for."""
+    code, message = error_of(body)
+    message = message or f"Azure answered {status} without saying why"
+    if status == 404 and code in _GONE:
+        return Gone(message, code=code, status=status)
+    transient = status in _TRANSIENT or status >= 500
+    if status == 409:
+        transient = code not in _TERMINAL_CONFLICTS
+    if transient:
+        wait = retry_after(headers)
+        return Transient(message, code=code, status=status, retry_after=wait)
+    return Terminal(message, code=code or str(status), status=status)
+
+
+def failed(error: Exception) -> GuardError:
+    """The error an exception of azure-core, aiohttp's timeout or the token request stands for."""
+    if isinstance(error, TimeoutError):
+        return Transient("no answer within the time budget", code="Timeout")
+    if isinstance(error, ClientAuthenticationError):
+        return Transient("the app's identity got no token", code="NoToken")
+    if isinstance(error, HttpResponseError) and error.status_code:
+        return Transient(f"Azure answered {error.status_code}", status=error.status_code)
+    if isinstance(error, AzureError):
+        return Transient("the connection failed", code=type(error).__name__)
+    raise error

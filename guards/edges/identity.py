@@ -1,0 +1,88 @@
+"""The app's own identity: tokens, and the object ID they are issued to.
+
+The object ID comes from the token itself (`oid`); GUARD_PRINCIPAL_ID only cross-checks it, since a
+wrong setting must not make the guard skip somebody else's writes.
+"""
+
+import base64
+import json
+import logging
+from typing import Any
+
+from azure.core.credentials import AccessToken, AccessTokenInfo, TokenRequestOptions
+from azure.core.exceptions import AzureError
+from azure.identity.aio import ManagedIdentityCredential
+
+log = logging.getLogger(__name__)
+
+
+class Identity:
+    """A managed identity that can be asked for a token as if for the first time.
+
+    An `AsyncTokenCredential` for the SDK clients. azure-identity caches tokens for their whole
+    life; after a 401 `renew` drops that cache, so that the next request brings a new token.
+    """
+
+    def __init__(self, scope: str, *, client_id: str = "", expected_id: str = "") -> None:
+        self._scope = scope
+        self._client_id = client_id or None  # azure-identity does not read AZURE_CLIENT_ID here
+        self._expected = expected_id.lower()
+        self._credential = ManagedIdentityCredential(client_id=self._client_id)
+        self._own_id = ""
+
+    async def get_token(self, *scopes: str, **kwargs: Any) -> AccessToken:
+        """As `AsyncTokenCredential`."""
+        token: AccessToken = await self._credential.get_token(*scopes, **kwargs)
+        return token
+
+    async def get_token_info(
+        self, *scopes: str, options: TokenRequestOptions | None = None
+    ) -> AccessTokenInfo:
+        """As `AsyncSupportsTokenInfo`."""
+        credential = self._credential
+        token: AccessTokenInfo = await credential.get_token_info(*scopes, options=options)
+        return token
+
+    async def renew(self) -> None:
+        """Forget cached tokens."""
+        old, self._credential = (
+            self._credential,
+            ManagedIdentityCredential(client_id=self._client_id),
+        )
+        await old.close()
+
+    async def own_id(self) -> str:
+        """The identity's object ID, lower case; "" while no token can be had."""
+        if not self._own_id:
+            try:
+                token = await self.get_token(self._scope)
+            except AzureError as e:
+                log.warning("own identity unknown, no token: %s", type(e).__name__)
+                return ""
+            self._own_id = object_id(token.token)
+            if self._expected and self._own_id != self._expected:
+                log.error(
+                    "GUARD_PRINCIPAL_ID is not the object ID of the identity this app runs as; "
+                    "the token's is used: correct the setting or the identity assignment"
+                )
+        return self._own_id
+
+    async def close(self) -> None:
+        """Close the credential's own connections."""
+        await self._credential.close()
+
+    async def __aenter__(self) -> "Identity":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+
+def object_id(token: str) -> str:
+    """`oid` of a token of ours, lower case; its signature is ARM's business. "" if it has none."""
+    try:
+        payload = token.split(".")[1]
+        claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+        return str(claims["oid"]).lower()
+    except (ValueError, LookupError, TypeError):
+        return ""

@@ -1,0 +1,144 @@
+"""The alert, schema `exportguard.alert/1`: the public contract, documented in docs/alert.md.
+
+An alert fits a queue message whatever happens: a longer one is cut with a note, never dropped.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from guards.engine.events import clean
+from guards.engine.model import Body, Caller, Change, Finding, Guard, Outcome, Severity, Source
+from guards.engine.rules import at, merged, nested
+
+SCHEMA = "exportguard.alert/1"
+MAX_BYTES = 47 * 1024
+"""Queue messages hold 64 KiB after base64, so 48 KiB of text; a little room is left."""
+
+MAX_REASON = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """One alert; times are UTC, ISO 8601; None where there is nothing to say."""
+
+    alert_id: str
+    source: Source
+    outcome: Outcome
+    severity: Severity
+    seen_at: str
+    resource_id: str | None = None
+    resource_type: str | None = None
+    findings: tuple[Finding, ...] = ()
+    changes: tuple[Change, ...] = ()
+    reason: str | None = None
+    caller: Caller = field(default_factory=Caller)
+    operation_name: str = ""
+    event_id: str = ""
+    event_time: str = ""
+    closed_at: str | None = None
+    correlation_id: str = ""
+    policy_hash: str = ""
+    undo: tuple[Body, ...] = ()
+
+    def message(self) -> dict[str, Any]:
+        """The JSON of `guard-alerts`, within `MAX_BYTES`."""
+        alert = self
+        if self.reason and len(self.reason) > MAX_REASON:
+            alert = replace(self, reason=clean(self.reason, MAX_REASON))
+        message = alert._as_json()
+        if _size(message) <= MAX_BYTES:
+            return message
+        note = f"(cut: {len(self.findings)} findings in all)"
+        reason = clean(f"{note} {alert.reason or ''}", MAX_REASON)
+        kept = len(self.findings)
+        while kept and _size(message) > MAX_BYTES:
+            kept //= 2
+            short = replace(
+                alert,
+                findings=alert.findings[:kept],
+                changes=alert.changes[:kept],
+                undo=(),
+                reason=reason,
+            )
+            message = short._as_json()
+        return message
+
+    def _as_json(self) -> dict[str, Any]:
+        return {
+            "schema": SCHEMA,
+            "alertId": self.alert_id,
+            "source": self.source,
+            "resourceId": self.resource_id,
+            "resourceType": self.resource_type,
+            "outcome": self.outcome,
+            "severity": self.severity,
+            "findings": [finding_json(finding) for finding in self.findings],
+            "changes": [{"path": c.path, "from": c.before, "to": c.after} for c in self.changes],
+            "reason": self.reason,
+            "caller": {
+                "objectId": self.caller.object_id,
+                "appId": self.caller.app_id,
+                "name": self.caller.name,
+                "ipAddress": self.caller.ip_address,
+                "principalType": self.caller.principal_type,
+            },
+            "operationName": self.operation_name,
+            "eventId": self.event_id,
+            "eventTime": self.event_time,
+            "seenAt": self.seen_at,
+            "closedAt": self.closed_at,
+            "correlationId": self.correlation_id,
+            "policyHash": self.policy_hash,
+            "undo": list(self.undo),
+        }
+
+
+def finding_json(finding: Finding) -> dict[str, str | None]:
+    """A finding as alerts and the command line show it."""
+    return {
+        "rule": finding.rule,
+        "path": finding.path,
+        "actual": finding.actual,
+        "desired": finding.desired,
+        "severity": finding.severity,
+    }
+
+
+def _size(message: dict[str, Any]) -> int:
+    return len(json.dumps(message).encode())
+
+
+def digest(*parts: object) -> str:
+    """SHA-256 over the parts, unambiguous."""
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def violation_id(key: str, event_id: str, findings: Sequence[Finding], body: Body) -> str:
+    """The `alertId` of a violation: the same for doubled events, another for the next violation.
+
+    `event_id` is empty for blocked ones: as long as nobody writes the resource, they are one alert.
+    """
+    written = at(body, "systemData.lastModifiedAt") or at(body, "etag") or ""
+    seen = sorted([finding.rule, finding.actual or ""] for finding in findings)
+    return digest(key, event_id, seen, str(written))
+
+
+def worst(findings: Iterable[Finding], *others: Severity) -> Severity:
+    """The highest severity among findings and others; low if there are none."""
+    severities = [finding.severity for finding in findings] + list(others)
+    return max(severities, key=lambda s: s.rank, default=Severity.LOW)
+
+
+def undo(guard: Guard, resource_path: str, changes: Sequence[Change]) -> tuple[Body, ...]:
+    """The ARM requests that restore the old values, in order; absent ones as Azure's default."""
+    absent = {rule.path: rule.when_absent for rule in guard.rules}
+    bodies = [nested(c.path, absent.get(c.path) if c.before is None else c.before) for c in changes]
+    if not guard.undo_apart and bodies:
+        bodies = [merged(*bodies)]
+    return tuple(
+        {"method": "PATCH", "path": resource_path, "apiVersion": guard.api_version, "body": body}
+        for body in bodies
+    )

@@ -1,0 +1,82 @@
+"""Event Grid events, in either schema, parsed defensively into a `ResourceChange`.
+
+An event says where to look. Its resource ID stays text here (`guards.engine.ids` parses it), its
+claims may be missing, empty, or JSON in a string, and nothing of it is believed about the resource.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from guards.engine.errors import Unreadable
+from guards.engine.model import Caller, ResourceChange
+
+_MAX_TEXT = 256
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]+")
+
+_CLAIMS = "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/"
+_OBJECT_ID = "http://schemas.microsoft.com/identity/claims/objectidentifier"
+
+
+def clean(text: object, limit: int = _MAX_TEXT) -> str:
+    """Text from outside for people to read: no control or direction marks, at most `limit` long."""
+    if not isinstance(text, str):
+        return ""
+    text = _CONTROL.sub(" ", text[: limit * 2]).strip()
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    """An object, or one that was put into a string; anything else counts as empty."""
+    if isinstance(value, str) and value.lstrip().startswith("{"):
+        try:
+            value = json.loads(value)
+        except ValueError:
+            return {}
+    return value if isinstance(value, Mapping) else {}
+
+
+def _first(*values: object) -> str:
+    return next((text for value in values if (text := clean(value))), "")
+
+
+def _caller(data: Mapping[str, Any]) -> Caller:
+    claims = _mapping(data.get("claims"))
+    evidence = _mapping(_mapping(data.get("authorization")).get("evidence"))
+    request = _mapping(data.get("httpRequest"))
+    return Caller(
+        object_id=_first(claims.get(_OBJECT_ID), evidence.get("principalId")).lower(),
+        app_id=_first(claims.get("appid")).lower(),
+        name=_first(claims.get(_CLAIMS + "upn"), claims.get(_CLAIMS + "name"), claims.get("name")),
+        ip_address=_first(claims.get("ipaddr"), request.get("clientIpAddress")),
+        principal_type=_first(evidence.get("principalType")),
+    )
+
+
+def parse(event: object) -> ResourceChange:
+    """One event, Event Grid schema or CloudEvents 1.0, as the change it reports.
+
+    Raises:
+        Unreadable: it is not an object, or names neither an operation nor an event type.
+    """
+    if not isinstance(event, Mapping):
+        raise Unreadable(f"event: an object is needed, not {type(event).__name__}")
+    data = _mapping(event.get("data"))
+    change = ResourceChange(
+        event_id=_first(event.get("id")),
+        event_time=_first(event.get("eventTime"), event.get("time")),
+        event_type=_first(event.get("eventType"), event.get("type")),
+        operation_name=_first(data.get("operationName")),
+        resource=_raw(data.get("resourceUri"), event.get("subject")),
+        correlation_id=_first(data.get("correlationId")),
+        caller=_caller(data),
+    )
+    if not change.event_type and not change.operation_name:
+        raise Unreadable("event: neither eventType (or type) nor data.operationName")
+    return change
+
+
+def _raw(*values: object) -> str:
+    """The first text, uncleaned: an ID with a control character must fail, not be mended."""
+    return next((value for value in values if isinstance(value, str) and value), "")

@@ -1,0 +1,220 @@
+"""The words of Export Guard as frozen data: what was seen, what it means, what is to be done.
+
+`Guard` at the end ties them together: one per guarded resource type, listed in `guards.GUARDS`.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+type Body = Mapping[str, Any]
+"""A resource as ARM returns it."""
+
+
+class Severity(StrEnum):
+    """How bad it is, lowest first."""
+
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+    CRITICAL = "critical"
+
+    @property
+    def rank(self) -> int:
+        """For comparing: 0 is lowest."""
+        return list(Severity).index(self)
+
+
+class Mode(StrEnum):
+    """What the policy lets the guard do about a rule, weakest first."""
+
+    OFF = "off"
+    AUDIT = "audit"
+    ENFORCE = "enforce"
+
+    def capped(self, cap: "Mode") -> "Mode":
+        """The weaker of the two."""
+        order = list(Mode)
+        return min(self, cap, key=order.index)
+
+
+class ComplianceState(StrEnum):
+    """Azure Policy's words for one resource."""
+
+    COMPLIANT = "Compliant"
+    NON_COMPLIANT = "NonCompliant"
+    EXEMPT = "Exempt"
+    UNKNOWN = "Unknown"
+
+
+class Outcome(StrEnum):
+    """Completes the sentence "export settings of X were ..."."""
+
+    REVERTED = "reverted"
+    FOUND_CLOSED = "found closed"
+    ALREADY_COMPLIANT = "already compliant"
+    REPORTED_ONLY = "reported only"
+    BLOCKED = "blocked"
+    NOT_REVERTED = "not reverted"
+    DELETED_MEANWHILE = "deleted meanwhile"
+    DEFERRED = "deferred"
+
+
+class Source(StrEnum):
+    """Which way in led to the resource."""
+
+    EVENT = "event"
+    WORK = "work"
+    SWEEP = "sweep"
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who made the change, as far as the event tells: a few claims, each may be empty."""
+
+    object_id: str = ""
+    app_id: str = ""
+    name: str = ""
+    ip_address: str = ""
+    principal_type: str = ""
+
+    def __bool__(self) -> bool:
+        return bool(self.object_id or self.app_id or self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceChange:
+    """An event after parsing: where to look, and who led there. Times are UTC, ISO 8601."""
+
+    event_id: str
+    event_time: str
+    event_type: str
+    operation_name: str
+    resource: str
+    correlation_id: str
+    caller: Caller
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One setting: where it stands in the body, which values are fine, what to set otherwise.
+
+    `default_mode` and `options` (name, default) are what a policy that does not name it means.
+    """
+
+    id: str
+    path: str
+    allowed: tuple[str, ...]
+    desired: str
+    when_absent: str
+    severity: Severity
+    default_mode: Mode = Mode.ENFORCE
+    options: tuple[tuple[str, Any], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A setting that is not as the policy wants it; `actual` is None where it is absent."""
+
+    rule: str
+    path: str
+    actual: str | None
+    desired: str
+    severity: Severity
+    mode: Mode = Mode.ENFORCE
+
+
+@dataclass(frozen=True, slots=True)
+class Patch:
+    """One PATCH of what deviates; `otherwise` is sent once if Azure calls it conflicting."""
+
+    body: Body
+    otherwise: Body | None = None
+
+
+type Step = Patch
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One setting the plan changes: `before` is None where the body had no value."""
+
+    path: str
+    before: str | None
+    after: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Blocked:
+    """Why findings cannot be closed by the guard, and what a person has to do.
+
+    `by_caller` is the severity instead when the event is the write of a known caller: somebody is
+    opening it now, it has not been standing open.
+    """
+
+    rules: tuple[str, ...]
+    reason: str
+    severity: Severity
+    by_caller: Severity | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What would close the findings, as data: nothing to do, steps, or why there are none."""
+
+    steps: tuple[Step, ...] = ()
+    changes: tuple[Change, ...] = ()
+    blocked: Blocked | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RuleSettings:
+    """What the policy says about one rule; `options` are the rule's own."""
+
+    mode: Mode
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+type TypePolicy = Mapping[str, RuleSettings]
+"""Rule id -> settings, for one resource type."""
+
+
+@dataclass(frozen=True, slots=True)
+class Children:
+    """Child resources to list when ARM refuses a PATCH, and the sentence that explains them."""
+
+    type: str
+    api_version: str
+    explanation: str
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """Everything Export Guard knows of one resource type.
+
+    Attributes:
+        resource_type: Azure's name of the type.
+        api_version: sent with every request for it.
+        rules: the settings, in the order people should read them.
+        operations: the operations whose events lead to an inspection.
+        own_operations: those the guard performs itself; their events by its identity are skipped.
+        permissions: the RBAC actions the guard's role needs for it.
+        inspect: body, policy -> findings (of modes audit and enforce).
+        plan: body, findings to close, policy -> plan.
+        accessed: whether the body shows an access grant (a SAS), for grant events that come early.
+        refusal: children to list when a PATCH is refused.
+        undo_apart: whether old values go back one request at a time, in the order of the rules.
+    """
+
+    resource_type: str
+    api_version: str
+    rules: tuple[Rule, ...]
+    operations: tuple[str, ...]
+    own_operations: tuple[str, ...]
+    permissions: tuple[str, ...]
+    inspect: Callable[[Body, TypePolicy], tuple[Finding, ...]]
+    plan: Callable[[Body, Sequence[Finding], TypePolicy], Plan]
+    accessed: Callable[[Body], bool] = lambda _: True
+    refusal: Children | None = None
+    undo_apart: bool = False

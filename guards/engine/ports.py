@@ -1,0 +1,102 @@
+"""What the engine needs from outside, as arguments: ARM, queues, its own identity, a clock.
+
+`guards.wiring` passes the real edges; unit tests pass fakes that hold state.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from guards.engine.ids import ResourceId
+from guards.engine.model import Body, Guard, Mode
+from guards.engine.policy import Policy
+
+
+class Arm(Protocol):
+    """Azure Resource Manager. `deadline` is in the clock's monotonic seconds.
+
+    Each method raises Transient, Terminal or Gone of `guards.engine.errors`, and nothing else.
+    """
+
+    async def get(self, resource: ResourceId, api_version: str, deadline: float) -> Body:
+        """The resource as it stands."""
+        ...
+
+    async def patch(
+        self, resource: ResourceId, api_version: str, body: Body, deadline: float
+    ) -> Body:
+        """PATCH, wait until Azure is done, and return the resource as it then stands.
+
+        Raises StillRunning if Azure accepted the change and is not done by the deadline.
+        """
+        ...
+
+    async def children(
+        self, resource: ResourceId, type_: str, api_version: str, deadline: float
+    ) -> Sequence[Body]:
+        """The children of one type, first page."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """A message that was put: its id, and the pop receipt that changes or deletes it."""
+
+    id: str
+    pop_receipt: str
+
+
+class Queue(Protocol):
+    """One storage queue. `put` and `update` raise Transient if it cannot be reached."""
+
+    async def put(self, message: Mapping[str, Any], delay_s: float = 0) -> Receipt:
+        """Add a message, invisible for `delay_s` seconds."""
+        ...
+
+    async def update(self, receipt: Receipt, message: Mapping[str, Any], delay_s: float) -> None:
+        """Replace a message that is still invisible; one that somebody took is left to them."""
+        ...
+
+    async def delete(self, receipt: Receipt) -> None:
+        """Remove a message; one that somebody took or removed is left to them. Never raises."""
+        ...
+
+
+class Clock(Protocol):
+    """Time, passed in so that tests own it."""
+
+    def now(self) -> datetime:
+        """The wall clock, UTC."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds that only go forward."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Everything the engine may touch.
+
+    Attributes:
+        policy: reads the policy; raises Transient while it cannot be read.
+        own_id: the object ID of the guard's own identity, "" while unknown.
+        cap: GUARD_MODE.
+        budget_s: seconds for one look; Event Grid waits 30 s for an answer.
+    """
+
+    guards: tuple[Guard, ...]
+    arm: Arm
+    work: Queue
+    alerts: Queue
+    clock: Clock
+    policy: Callable[[], Awaitable[Policy]]
+    own_id: Callable[[], Awaitable[str]]
+    cap: Mode = Mode.ENFORCE
+    budget_s: float = 20.0
+
+    @property
+    def intent_delay_s(self) -> float:
+        """Seconds an intent stays invisible: its writer is done or dead by then."""
+        return 3 * self.budget_s

@@ -1,0 +1,161 @@
+"""What goes through `guard-work`: where to look again, and what was seen before.
+
+A message never says what to do. Its consumer parses the resource ID afresh, reads the resource and
+plans anew; `Evidence` only ends up in an alert. No top-level key is named as the host's own message
+properties (`id`, `dequeueCount`, ...), which the host would overwrite.
+"""
+
+from dataclasses import asdict, dataclass, replace
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.alias_generators import to_camel
+
+from guards.engine.errors import Unreadable
+from guards.engine.model import Caller, Change, Finding, ResourceChange, Severity, Source
+
+SCHEMA = "exportguard.work/1"
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What was seen before the first change; `accepted` once Azure took the change (201 or 202)."""
+
+    alert_id: str
+    findings: tuple[Finding, ...]
+    changes: tuple[Change, ...]
+    severity: Severity
+    seen_at: str
+    policy_hash: str
+    accepted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One look at one resource: why, how often so far, and what an earlier look saw."""
+
+    change: ResourceChange
+    source: Source
+    first_seen: str
+    attempt: int = 0
+    recheck: int = 0
+    evidence: Evidence | None = None
+
+    def again(self) -> "Task":
+        """The next attempt of the same look."""
+        return replace(self, attempt=self.attempt + 1)
+
+    def with_evidence(self, evidence: Evidence) -> "Task":
+        """The same look, with what it saw."""
+        return replace(self, evidence=evidence)
+
+    def message(self) -> dict[str, Any]:
+        """The JSON of `guard-work`."""
+        return {
+            "schema": SCHEMA,
+            "source": self.source,
+            "firstSeen": self.first_seen,
+            "attempt": self.attempt,
+            "recheck": self.recheck,
+            "change": _camel(asdict(self.change)),
+            "evidence": _camel(asdict(self.evidence)) if self.evidence else None,
+        }
+
+
+def _camel(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {to_camel(key): _camel(item) for key, item in value.items()}
+    return [_camel(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(alias_generator=to_camel, extra="forbid")
+
+
+_Short = Annotated[str, Field(max_length=256)]
+_Value = Annotated[str, Field(max_length=2048)]
+_Time = Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT[0-9:.]{8,20}(Z|\+00:00)$")]
+
+
+class _Caller(_Model):
+    object_id: _Short
+    app_id: _Short
+    name: _Short
+    ip_address: _Short
+    principal_type: _Short
+
+
+class _Change(_Model):
+    event_id: _Short
+    event_time: _Short
+    event_type: _Short
+    operation_name: _Short
+    resource: str
+    correlation_id: _Short
+    caller: _Caller
+
+
+class _Finding(_Model):
+    rule: _Short
+    path: _Short
+    actual: _Value | None
+    desired: _Short
+    severity: Severity
+    mode: Literal["audit", "enforce"]
+
+
+class _Setting(_Model):
+    path: _Short
+    before: _Value | None
+    after: _Value | None
+
+
+class _Evidence(_Model):
+    alert_id: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    findings: Annotated[list[_Finding], Field(max_length=64)]
+    changes: Annotated[list[_Setting], Field(max_length=64)]
+    severity: Severity
+    seen_at: _Time
+    policy_hash: Annotated[str, Field(pattern=r"^[0-9a-f]{0,64}$")]
+    accepted: bool
+
+
+class _Message(_Model):
+    schema_: Annotated[Literal["exportguard.work/1"], Field(alias="schema")]
+    source: Source
+    first_seen: _Time
+    attempt: Annotated[int, Field(ge=0, le=10_000)]
+    recheck: Annotated[int, Field(ge=0, le=10)]
+    change: _Change
+    evidence: _Evidence | None
+
+
+def parse(text: str | bytes) -> Task:
+    """A message of `guard-work`.
+
+    Raises:
+        Unreadable: it is not one, with the first place that is wrong.
+    """
+    try:
+        read = _Message.model_validate_json(text, strict=False)
+    except ValidationError as e:
+        error = e.errors()[0]
+        place = ".".join(str(part) for part in error["loc"]) or "message"
+        raise Unreadable(f"work message: {place}: {error['msg']}") from e
+    change = read.change.model_dump()
+    change["caller"] = Caller(**change["caller"])
+    return Task(
+        change=ResourceChange(**change),
+        source=Source.WORK,
+        first_seen=read.first_seen,
+        attempt=read.attempt,
+        recheck=read.recheck,
+        evidence=_evidence(read.evidence) if read.evidence else None,
+    )
+
+
+def _evidence(read: _Evidence) -> Evidence:
+    fields = read.model_dump()
+    fields["findings"] = tuple(Finding(**finding) for finding in fields["findings"])
+    fields["changes"] = tuple(Change(**change) for change in fields["changes"])
+    return Evidence(**fields)

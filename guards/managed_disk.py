@@ -1,0 +1,138 @@
+"""What disks and snapshots have in common: their export settings, and how to close them.
+
+Not a guard itself: `guards.disk` and `guards.snapshot` build theirs from it. Azure's rules behind
+it: AllowPrivate needs a disk access, and a disk access is refused with any other policy
+(ConflictingUserInput), so moving to DenyAll clears `diskAccessId` in the same PATCH.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from guards.engine.model import (
+    Blocked,
+    Body,
+    Change,
+    Finding,
+    Guard,
+    Mode,
+    Patch,
+    Plan,
+    Rule,
+    Severity,
+    TypePolicy,
+)
+from guards.engine.rules import at, deviation, merged, nested, text_at
+
+API_VERSION = "2026-03-02"
+"""That of azure-mgmt-compute 39 for disks and snapshots; a test compares them."""
+
+NETWORK_ACCESS = Rule(
+    id="networkAccessPolicy",
+    path="properties.networkAccessPolicy",
+    allowed=("DenyAll",),
+    desired="DenyAll",
+    when_absent="AllowAll",
+    severity=Severity.HIGH,
+    options=(("allowed_disk_accesses", ()),),
+)
+PUBLIC_NETWORK = Rule(
+    id="publicNetworkAccess",
+    path="properties.publicNetworkAccess",
+    allowed=("Disabled",),
+    desired="Disabled",
+    when_absent="Enabled",
+    severity=Severity.MEDIUM,
+)
+DATA_ACCESS_AUTH = Rule(
+    id="dataAccessAuthMode",
+    path="properties.dataAccessAuthMode",
+    allowed=("AzureActiveDirectory",),
+    desired="AzureActiveDirectory",
+    when_absent="None",
+    severity=Severity.MEDIUM,
+    default_mode=Mode.OFF,
+)
+RULES = (NETWORK_ACCESS, PUBLIC_NETWORK, DATA_ACCESS_AUTH)
+
+DISK_ACCESS = "properties.diskAccessId"
+
+_ATTACHED_STATES = {"attached", "reserved", "frozen"}
+_SAS_STATES = {"activesas", "activesasfrozen", "readytoupload", "activeupload"}
+
+
+def _listed_private_access(body: Body, policy: TypePolicy) -> bool:
+    """AllowPrivate is fine with a disk access the policy lists."""
+    if (text_at(body, NETWORK_ACCESS.path) or "").lower() != "allowprivate":
+        return False
+    listed = policy[NETWORK_ACCESS.id].options["allowed_disk_accesses"]
+    access = (text_at(body, DISK_ACCESS) or "").lower()
+    return bool(access) and access in {entry.lower() for entry in listed}
+
+
+def inspect(body: Body, policy: TypePolicy) -> tuple[Finding, ...]:
+    """Findings of a disk or snapshot body."""
+    found = []
+    for rule in RULES:
+        finding = deviation(rule, body, policy)
+        if finding and rule is NETWORK_ACCESS and _listed_private_access(body, policy):
+            continue
+        if finding:
+            found.append(finding)
+    return tuple(found)
+
+
+def attached(body: Body) -> bool:
+    """Whether a virtual machine holds the disk."""
+    state = (text_at(body, "properties.diskState") or "").lower()
+    return bool(body.get("managedBy") or body.get("managedByExtended") or state in _ATTACHED_STATES)
+
+
+def accessed(body: Body) -> bool:
+    """Whether someone holds a SAS link to the disk or snapshot."""
+    return (text_at(body, "properties.diskState") or "").lower() in _SAS_STATES
+
+
+def _block(body: Body, findings: Sequence[Finding]) -> Blocked | None:
+    if not attached(body) or all(finding.rule != DATA_ACCESS_AUTH.id for finding in findings):
+        return None
+    return Blocked(
+        (DATA_ACCESS_AUTH.id,),
+        "dataAccessAuthMode can only change while the disk is detached: shut the virtual machine "
+        "down, detach the disk, set dataAccessAuthMode to AzureActiveDirectory, attach it again. "
+        "Azure Backup and Site Recovery do not support such disks.",
+        DATA_ACCESS_AUTH.severity,
+    )
+
+
+def plan(body: Body, findings: Sequence[Finding], policy: TypePolicy) -> Plan:
+    """One PATCH of the deviating settings; a `diskAccessId` goes where DenyAll comes."""
+    blocked = _block(body, findings)
+    closable = [finding for finding in findings if not blocked or finding.rule not in blocked.rules]
+    if not closable:
+        return Plan(blocked=blocked)
+    changes = [Change(finding.path, finding.actual, finding.desired) for finding in closable]
+    patch = merged(*(nested(finding.path, finding.desired) for finding in closable))
+    otherwise: dict[str, Any] | None = None
+    access = at(body, DISK_ACCESS)
+    if access and any(finding.rule == NETWORK_ACCESS.id for finding in closable):
+        # Which empty value Azure takes is unverified: null first, "" if it calls null a conflict.
+        changes.append(Change(DISK_ACCESS, str(access), None))
+        otherwise = merged(patch, nested(DISK_ACCESS, ""))
+        patch = merged(patch, nested(DISK_ACCESS, None))
+    return Plan((Patch(patch, otherwise),), tuple(changes), blocked)
+
+
+def guard(kind: str) -> Guard:
+    """The guard of `disks` or `snapshots`."""
+    type_ = f"Microsoft.Compute/{kind}"
+    return Guard(
+        resource_type=type_,
+        api_version=API_VERSION,
+        rules=RULES,
+        operations=(f"{type_}/write", f"{type_}/beginGetAccess/action"),
+        own_operations=(f"{type_}/write",),
+        permissions=(f"{type_}/read", f"{type_}/write"),
+        inspect=inspect,
+        plan=plan,
+        accessed=accessed,
+    )

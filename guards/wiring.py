@@ -1,0 +1,217 @@
+"""App settings become edges: the only place that builds them, once per process, inside the loop."""
+
+import logging
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from azure.core import AzureClouds
+from azure.mgmt.compute.aio import ComputeManagementClient
+from azure.mgmt.containerregistry.aio import ContainerRegistryManagementClient
+from azure.mgmt.core.tools import get_arm_endpoints
+from azure.storage.queue import TextBase64EncodePolicy
+from azure.storage.queue.aio import QueueClient
+
+from guards import GUARDS
+from guards.edges import http
+from guards.edges.arm import AzureResourceManager
+from guards.edges.identity import Identity
+from guards.edges.queues import StorageQueue
+from guards.engine import policy
+from guards.engine.errors import Transient
+from guards.engine.model import Mode
+from guards.engine.policy import Policy, PolicyError
+from guards.engine.ports import Ports
+
+log = logging.getLogger(__name__)
+
+WORK_QUEUE = "guard-work"
+ALERTS_QUEUE = "guard-alerts"
+EVENTS_QUEUE = "guard-events"
+STORAGE = "GUARD_STORAGE"
+"""The prefix of the storage settings, and the connection of the queue triggers."""
+
+ROOT = Path(__file__).parent.parent
+
+_CLOUDS = {
+    "AzurePublicCloud": AzureClouds.AZURE_PUBLIC_CLOUD,
+    "AzureUSGovernment": AzureClouds.AZURE_US_GOVERNMENT,
+    "AzureChinaCloud": AzureClouds.AZURE_CHINA_CLOUD,
+}
+
+
+class SettingsError(ValueError):
+    """An app setting is missing or wrong; the message names it and says what is allowed."""
+
+
+class SystemClock:
+    """The `Clock` port."""
+
+    def now(self) -> datetime:
+        """UTC."""
+        return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        """Seconds."""
+        return time.monotonic()
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The app settings, parsed; README.md explains each."""
+
+    cap: Mode
+    budget_s: float
+    policy_path: Path
+    arm_endpoint: str
+    arm_scope: str
+    client_id: str
+    principal_id: str
+    storage: Mapping[str, str]
+
+    @classmethod
+    def read(cls, environ: Mapping[str, str]) -> "Settings":
+        """From environment variables, as Functions hands app settings over.
+
+        Raises:
+            SettingsError: the first that is missing or wrong.
+        """
+        cloud = environ.get("GUARD_CLOUD") or "AzurePublicCloud"
+        if cloud not in _CLOUDS:
+            raise SettingsError(f"GUARD_CLOUD is {cloud!r}; allowed: {', '.join(_CLOUDS)}")
+        endpoints = get_arm_endpoints(_CLOUDS[cloud])
+        endpoint = environ.get("ARM_ENDPOINT") or endpoints["resource_manager"]
+        if not endpoint.startswith("https://"):
+            raise SettingsError("ARM_ENDPOINT must be an https:// URL: a token is sent there")
+        return cls(
+            cap=_mode(environ.get("GUARD_MODE")),
+            budget_s=_seconds(environ.get("GUARD_EVENT_BUDGET_SECONDS")),
+            policy_path=ROOT / (environ.get("GUARD_POLICY") or "policy.yaml"),
+            arm_endpoint=endpoint,
+            arm_scope=endpoints["credential_scopes"][0],
+            client_id=environ.get("AZURE_CLIENT_ID", ""),
+            principal_id=environ.get("GUARD_PRINCIPAL_ID", ""),
+            storage=_storage(environ),
+        )
+
+
+def _mode(text: str | None) -> Mode:
+    """GUARD_MODE; a word nobody knows stops every change, as audit does."""
+    try:
+        return Mode((text or "enforce").strip().lower())
+    except ValueError:
+        log.critical("GUARD_MODE is %r; allowed: enforce, audit, off. Taken as audit", text)
+        return Mode.AUDIT
+
+
+def _seconds(text: str | None) -> float:
+    try:
+        seconds = float(text or 20)
+    except ValueError:
+        seconds = 0
+    if not 1 <= seconds <= 25:
+        raise SettingsError(
+            f"GUARD_EVENT_BUDGET_SECONDS is {text!r}; allowed: 1 to 25 (Event Grid waits 30)"
+        )
+    return seconds
+
+
+def _storage(environ: Mapping[str, str]) -> Mapping[str, str]:
+    found = {
+        name: environ.get(key, "")
+        for name, key in (
+            ("connection", STORAGE),
+            ("uri", f"{STORAGE}__queueServiceUri"),
+            ("client_id", f"{STORAGE}__clientId"),
+        )
+    }
+    if not found["connection"] and not found["uri"]:
+        raise SettingsError(
+            f"set {STORAGE} (a connection string) or {STORAGE}__queueServiceUri (with identity)"
+        )
+    return found
+
+
+class App:
+    """The running app: its ports, and what must be closed with it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._policy: Policy | None = None
+        self._session = http.open_session()
+        transport = http.transport(self._session)
+        self._identity = Identity(
+            settings.arm_scope, client_id=settings.client_id, expected_id=settings.principal_id
+        )
+        arm = AzureResourceManager(
+            endpoint=settings.arm_endpoint,
+            scope=settings.arm_scope,
+            identity=self._identity,
+            transport=transport,
+            clients={
+                "Microsoft.Compute": ComputeManagementClient,
+                "Microsoft.ContainerRegistry": ContainerRegistryManagementClient,
+            },
+        )
+        self._storage_identity = self._storage_credential()
+        self.ports = Ports(
+            guards=GUARDS,
+            arm=arm,
+            work=self._queue(WORK_QUEUE, transport),
+            alerts=self._queue(ALERTS_QUEUE, transport),
+            clock=SystemClock(),
+            policy=self._read_policy,
+            own_id=self._identity.own_id,
+            cap=settings.cap,
+            budget_s=settings.budget_s,
+        )
+
+    @classmethod
+    def from_environment(cls) -> "App":
+        """The app that the app settings describe; to be called inside the running loop."""
+        return cls(Settings.read(os.environ))
+
+    async def close(self) -> None:
+        """Close connections; for tests and the benchmark, Functions just ends the process."""
+        await self._identity.close()
+        if self._storage_identity:
+            await self._storage_identity.close()
+        await self._session.close()
+
+    def _storage_credential(self) -> Identity | None:
+        storage = self._settings.storage
+        if storage["connection"]:
+            return None
+        client_id = storage["client_id"] or self._settings.client_id
+        return Identity(self._settings.arm_scope, client_id=client_id)
+
+    def _queue(self, name: str, transport: Any) -> StorageQueue:
+        storage = self._settings.storage
+        options: dict[str, Any] = {
+            "message_encode_policy": TextBase64EncodePolicy(),
+            "transport": transport,
+            "retry_total": 2,
+            "initial_backoff": 1,
+            "increment_base": 2,
+            "connection_timeout": http.CONNECT_TIMEOUT_S,
+            "read_timeout": http.READ_TIMEOUT_S,
+        }
+        if storage["connection"]:
+            client = QueueClient.from_connection_string(storage["connection"], name, **options)
+        else:
+            client = QueueClient(storage["uri"], name, credential=self._storage_identity, **options)
+        return StorageQueue(client)
+
+    async def _read_policy(self) -> Policy:
+        """The policy of the package, read once; while it cannot be read, nothing is changed."""
+        if self._policy is None:
+            try:
+                self._policy = policy.parse(self._settings.policy_path.read_text(), GUARDS)
+            except (OSError, UnicodeDecodeError, PolicyError) as e:
+                log.critical("the policy cannot be used, so nothing is changed: %s", e)
+                raise Transient(f"the policy cannot be used: {e}", code="PolicyUnreadable") from e
+        return self._policy
