@@ -75,7 +75,7 @@ def _block(body: Body, wanted: set[str], policy: TypePolicy) -> Blocked | None:
             rules,
             f"the registry's tier is {tier}, and only Premium can disable exports and public "
             "network access: move it to Premium (az acr update --sku Premium) and add a private "
-            "endpoint, move its images to a guarded registry, or exempt it.",
+            "endpoint, or move its images to a guarded registry.",
             Severity.MEDIUM,
         )
     if PUBLIC_NETWORK.id not in wanted and not complies(PUBLIC_NETWORK, body):

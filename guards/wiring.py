@@ -35,6 +35,13 @@ EVENTS_QUEUE = "guard-events"
 STORAGE = "GUARD_STORAGE"
 """The prefix of the storage settings, and the connection of the queue triggers."""
 
+DEVELOPMENT_STORAGE = (
+    "DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;"
+    "AccountKey=Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==;"
+    "QueueEndpoint=http://127.0.0.1:10001/devstoreaccount1;"
+)
+"""Azurite's public well-known account: the host's short name for it is unknown to the SDK."""
+
 ROOT = Path(__file__).parent.parent
 
 _CLOUDS = {
@@ -129,6 +136,8 @@ def _storage(environ: Mapping[str, str]) -> Mapping[str, str]:
             ("client_id", f"{STORAGE}__clientId"),
         )
     }
+    if found["connection"].rstrip(";") == "UseDevelopmentStorage=true":
+        found["connection"] = DEVELOPMENT_STORAGE
     if not found["connection"] and not found["uri"]:
         raise SettingsError(
             f"set {STORAGE} (a connection string) or {STORAGE}__queueServiceUri (with identity)"
@@ -191,7 +200,9 @@ class App:
 
     def _queue(self, name: str, transport: Any) -> StorageQueue:
         storage = self._settings.storage
+        proxy = http.proxy_for(storage["uri"] or "https://queue.core.windows.net")
         options: dict[str, Any] = {
+            "proxies": {"https": proxy} if proxy else {},
             "message_encode_policy": TextBase64EncodePolicy(),
             "transport": transport,
             "retry_total": 2,

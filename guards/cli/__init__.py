@@ -1,0 +1,1 @@
+"""What `python -m guards` does beyond parsing its arguments. Never imported by the app."""
