@@ -3,7 +3,6 @@
 Every way in ends in `guards.engine.intake`; what to guard stands in `guards/__init__.py`.
 """
 
-import json
 import logging
 
 import azure.functions as func
@@ -30,7 +29,7 @@ def _ports() -> Ports:
 
 def _log(function: str, result: Result) -> None:
     level = logging.WARNING if result.outcome is Outcome.NOT_REVERTED else logging.INFO
-    log.log(level, "%s: %s %s", function, result.outcome, json.dumps(result.reason))
+    log.log(level, "%s: %s", function, result)
 
 
 @app.event_grid_trigger(arg_name="event")

@@ -4,6 +4,7 @@ Messages are base64, as the Functions host expects them by default. Losing a rac
 (PopReceiptMismatch, 404) is normal: it means that someone else has it.
 """
 
+import asyncio
 import json
 import logging
 from collections.abc import Mapping
@@ -17,6 +18,9 @@ from guards.engine.ports import Receipt
 
 log = logging.getLogger(__name__)
 
+TIMEOUT_S = 4
+"""For one operation with its retries: budget, alert and deletion must fit Event Grid's 30 s."""
+
 _LOST_RACES = {"PopReceiptMismatch", "MessageNotFound"}
 
 
@@ -29,11 +33,12 @@ class StorageQueue:
     async def put(self, message: Mapping[str, Any], delay_s: float = 0) -> Receipt:
         """As `ports.Queue.put`."""
         try:
-            sent = await self._client.send_message(
-                json.dumps(message, ensure_ascii=False),
-                visibility_timeout=int(delay_s) or None,
-                time_to_live=-1,  # a message lives until someone has dealt with it
-            )
+            async with asyncio.timeout(TIMEOUT_S):
+                sent = await self._client.send_message(
+                    json.dumps(message, ensure_ascii=False),
+                    visibility_timeout=int(delay_s) or None,
+                    time_to_live=-1,  # a message lives until someone has dealt with it
+                )
         except (AzureError, TimeoutError) as e:
             raise self._failed(e) from e
         return Receipt(sent.id, sent.pop_receipt or "")
@@ -41,12 +46,13 @@ class StorageQueue:
     async def update(self, receipt: Receipt, message: Mapping[str, Any], delay_s: float) -> None:
         """As `ports.Queue.update`."""
         try:
-            await self._client.update_message(
-                receipt.id,
-                receipt.pop_receipt,
-                content=json.dumps(message, ensure_ascii=False),
-                visibility_timeout=int(delay_s),
-            )
+            async with asyncio.timeout(TIMEOUT_S):
+                await self._client.update_message(
+                    receipt.id,
+                    receipt.pop_receipt,
+                    content=json.dumps(message, ensure_ascii=False),
+                    visibility_timeout=int(delay_s),
+                )
         except (AzureError, TimeoutError) as e:
             if _code(e) not in _LOST_RACES:
                 raise self._failed(e) from e
@@ -54,7 +60,8 @@ class StorageQueue:
     async def delete(self, receipt: Receipt) -> None:
         """As `ports.Queue.delete`: what stays surfaces, and is found closed."""
         try:
-            await self._client.delete_message(receipt.id, receipt.pop_receipt)
+            async with asyncio.timeout(TIMEOUT_S):
+                await self._client.delete_message(receipt.id, receipt.pop_receipt)
         except (AzureError, TimeoutError) as e:
             if _code(e) not in _LOST_RACES:
                 log.warning("an intent could not be deleted and will surface: %s", self._failed(e))

@@ -115,9 +115,10 @@ async def _on_change(task: Task, ports: Ports) -> Result:
     if located is None:
         return NOT_GUARDED
     try:
-        return await reconcile(task, *located, ports)
+        result = await reconcile(task, *located, ports)
     except Transient as e:
-        return await put_off(task, e, ports)
+        result = await put_off(task, e, ports)
+    return replace(result, resource=change.resource)
 
 
 async def _tell_misuse(change: ResourceChange, ports: Ports) -> None:

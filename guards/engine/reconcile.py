@@ -46,11 +46,19 @@ _FOUND_CLOSED = (
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """How a look ended; `reason` is for the log line."""
+    """How a look ended, for the log line."""
 
     outcome: Outcome
     alert_id: str = ""
     reason: str = ""
+    resource: str = ""
+
+    def __str__(self) -> str:
+        """One line, safe to log: names and reasons come from outside."""
+        parts = [clean(self.resource, 300), self.outcome]
+        parts.append(f"({clean(self.reason, 600)})" if self.reason else "")
+        parts.append(f"alert {self.alert_id[:12]}" if self.alert_id else "")
+        return " ".join(part for part in parts if part)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +99,7 @@ class Look:
             resource_type=self.guard.resource_type,
             findings=evidence.findings,
             changes=changes if was_closed else (),
-            reason=reason,
+            reason=reason or None,
             caller=self.task.change.caller,
             operation_name=self.task.change.operation_name,
             event_id=self.task.change.event_id,

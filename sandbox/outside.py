@@ -1,0 +1,194 @@
+"""The outside world on the sandbox: people who write resources, and readers of the alert queue.
+
+Talks to the endpoints only, as `make run` prints them; used by the demo and the tests.
+"""
+
+import asyncio
+import json
+import ssl
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from datetime import datetime
+from typing import Any, Self
+
+from aiohttp import ClientSession, ClientTimeout, TCPConnector
+from azure.storage.queue import TextBase64DecodePolicy
+from azure.storage.queue.aio import QueueClient
+
+SUBSCRIPTION = "11111111-2222-4333-8444-555555555555"
+GROUP = "payroll-rg"
+
+_VERSIONS = {"microsoft.compute": "2026-03-02", "microsoft.containerregistry": "2025-11-01"}
+_PATIENCE_S = 20.0
+
+
+async def until[T](ask: Callable[[], Awaitable[T | None]], what: str, within_s: float) -> T:
+    """Ask until there is an answer; TimeoutError saying what was waited for."""
+    end = time.monotonic() + within_s
+    while True:
+        answer = await ask()
+        if answer is not None:
+            return answer
+        if time.monotonic() > end:
+            raise TimeoutError(f"waited {within_s:.0f} s for {what}")
+        await asyncio.sleep(0.05)
+
+
+def path_of(type_: str, name: str, subscription: str = SUBSCRIPTION, group: str = GROUP) -> str:
+    """The resource ID of a resource of the story."""
+    namespace, _, rest = type_.partition("/")
+    types, names = rest.split("/"), name.split("/")
+    tail = "/".join(f"{kind}/{called}" for kind, called in zip(types, names, strict=True))
+    return f"/subscriptions/{subscription}/resourceGroups/{group}/providers/{namespace}/{tail}"
+
+
+class Outside:
+    """Everybody but the guard: `async with Outside(endpoints) as outside`."""
+
+    def __init__(self, endpoints: dict[str, Any]) -> None:
+        self._endpoints = endpoints
+        self._stack = AsyncExitStack()
+        self._alerts: list[dict[str, Any]] = []
+        self._session: ClientSession
+        self._queue: QueueClient
+
+    async def __aenter__(self) -> Self:
+        context = ssl.create_default_context(cafile=self._endpoints["ca"])
+        self._session = await self._stack.enter_async_context(
+            ClientSession(connector=TCPConnector(ssl=context), timeout=ClientTimeout(total=30))
+        )
+        self._queue = await self._stack.enter_async_context(self.queue("guard-alerts"))
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._stack.aclose()
+
+    def queue(self, name: str) -> QueueClient:
+        """A client of one queue, decoding base64."""
+        return QueueClient.from_connection_string(
+            self._endpoints["queueConnection"],
+            name,
+            message_decode_policy=TextBase64DecodePolicy(),
+            connection_verify=self._endpoints["ca"],
+        )
+
+    async def arm(
+        self, method: str, path: str, caller: str, body: Any = None, api_version: str = ""
+    ) -> tuple[int, Any]:
+        """One ARM request by a caller of this name; status and JSON body."""
+        namespace = path.partition("/providers/")[2].partition("/")[0].lower()
+        params = {"api-version": api_version or _VERSIONS.get(namespace, "2022-09-01")}
+        async with self._session.request(
+            method,
+            self._endpoints["arm"] + path,
+            params=params,
+            json=body,
+            headers={"x-sandbox-caller": caller},
+        ) as answer:
+            text = await answer.text()
+            return answer.status, json.loads(text) if text else None
+
+    async def put(
+        self, caller: str, type_: str, name: str, properties: dict[str, Any], sku: str
+    ) -> str:
+        """Create or replace a resource; returns its ID."""
+        if "disks" in type_ or "snapshots" in type_:
+            creation = {"creationData": {"createOption": "Empty"}, "diskSizeGB": 32}
+            properties = {**creation, **properties}
+        path = path_of(type_, name)
+        body = {"location": "westeurope", "sku": {"name": sku}, "properties": properties}
+        status, answer = await self.arm("PUT", path, caller, body)
+        if status not in (200, 201, 202):
+            raise RuntimeError(f"PUT of {name} answered {status}: {answer}")
+        return path
+
+    async def get(self, type_: str, name: str) -> dict[str, Any]:
+        """A resource as it stands; {} if it does not exist."""
+        status, body = await self.arm("GET", path_of(type_, name), "onlooker")
+        return body if status == 200 else {}
+
+    async def control(self, method: str, name: str, body: Any = None) -> Any:
+        """A control endpoint of the sandbox: calls, faults, settings, ..."""
+        url = f"{self._endpoints['arm']}/_sandbox/{name}"
+        async with self._session.request(method, url, json=body) as answer:
+            text = await answer.text()
+            if answer.status >= 400:
+                raise RuntimeError(f"{method} {name} answered {answer.status}: {text}")
+            return json.loads(text) if text else None
+
+    async def fault(self, order: dict[str, Any]) -> None:
+        """Order trouble for the next call that matches."""
+        await self.control("POST", "faults", order)
+
+    async def settings(self, **values: Any) -> None:
+        """Change the sandbox's behaviour."""
+        await self.control("POST", "settings", values)
+
+    async def forget_calls(self) -> None:
+        """Start a new list of ARM calls."""
+        await self.control("DELETE", "calls")
+
+    async def guard_calls(self) -> list[dict[str, Any]]:
+        """The guard's ARM calls since the list was started."""
+        calls: list[dict[str, Any]] = await self.control("GET", "calls")
+        return [call for call in calls if call["caller"] == "guard"]
+
+    async def wait_for_calls(self, number: int, within_s: float = _PATIENCE_S) -> None:
+        """Wait until the guard has made so many ARM calls."""
+
+        async def enough() -> bool | None:
+            return len(await self.guard_calls()) >= number or None
+
+        await until(enough, f"{number} ARM calls of the guard", within_s)
+
+    async def wait_until_idle(self, quiet_s: float = 0.3, within_s: float = _PATIENCE_S) -> None:
+        """Wait until the list of ARM calls has not grown for a while."""
+        since, seen = time.monotonic(), -1
+
+        async def quiet() -> bool | None:
+            nonlocal since, seen
+            now = len(await self.guard_calls())
+            if now != seen:
+                since, seen = time.monotonic(), now
+            return time.monotonic() - since >= quiet_s or None
+
+        await until(quiet, "the guard to be idle", within_s)
+
+    async def milliseconds_from_put_to_patch(self) -> float | None:
+        """Between the first PUT and the guard's first PATCH in the list of calls."""
+        calls = await self.control("GET", "calls")
+        put = next((c for c in calls if c["method"] == "PUT"), None)
+        patch = next((c for c in calls if c["method"] == "PATCH" and c["caller"] == "guard"), None)
+        if put is None or patch is None:
+            return None
+        opened, closed = (datetime.fromisoformat(call["at"]) for call in (put, patch))
+        return (closed - opened).total_seconds() * 1000
+
+    async def wait_until_closed(self, type_: str, name: str, within_s: float = _PATIENCE_S) -> None:
+        """Wait until a disk or snapshot denies all network access."""
+
+        async def closed() -> bool | None:
+            properties = (await self.get(type_, name)).get("properties", {})
+            return properties.get("networkAccessPolicy") == "DenyAll" or None
+
+        await until(closed, f"{name} to be closed", within_s)
+
+    async def alerts(self) -> list[dict[str, Any]]:
+        """Every alert posted so far; they stay in this list and leave the queue."""
+        async for message in self._queue.receive_messages(max_messages=32, messages_per_page=32):
+            self._alerts.append(json.loads(message.content))
+            await self._queue.delete_message(message)
+        return self._alerts
+
+    async def alerts_about(self, name: str) -> list[dict[str, Any]]:
+        """The alerts whose resource has this name."""
+        return [a for a in await self.alerts() if (a["resourceId"] or "").endswith(f"/{name}")]
+
+    async def alert_about(self, name: str, within_s: float = _PATIENCE_S) -> dict[str, Any]:
+        """Wait for the first alert about a resource."""
+
+        async def first() -> dict[str, Any] | None:
+            return next(iter(await self.alerts_about(name)), None)
+
+        return await until(first, f"an alert about {name}", within_s)
