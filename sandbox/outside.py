@@ -4,6 +4,7 @@ Talks to the endpoints only, as `make run` prints them; used by the demo and the
 """
 
 import asyncio
+import base64
 import json
 import ssl
 import time
@@ -47,14 +48,14 @@ class Outside:
     """Everybody but the guard: `async with Outside(endpoints) as outside`."""
 
     def __init__(self, endpoints: dict[str, Any]) -> None:
-        self._endpoints = endpoints
+        self.endpoints = endpoints
         self._stack = AsyncExitStack()
         self._alerts: list[dict[str, Any]] = []
         self._session: ClientSession
         self._queue: QueueClient
 
     async def __aenter__(self) -> Self:
-        context = ssl.create_default_context(cafile=self._endpoints["ca"])
+        context = ssl.create_default_context(cafile=self.endpoints["ca"])
         self._session = await self._stack.enter_async_context(
             ClientSession(connector=TCPConnector(ssl=context), timeout=ClientTimeout(total=30))
         )
@@ -67,10 +68,10 @@ class Outside:
     def queue(self, name: str) -> QueueClient:
         """A client of one queue, decoding base64."""
         return QueueClient.from_connection_string(
-            self._endpoints["queueConnection"],
+            self.endpoints["queueConnection"],
             name,
             message_decode_policy=TextBase64DecodePolicy(),
-            connection_verify=self._endpoints["ca"],
+            connection_verify=self.endpoints["ca"],
         )
 
     async def arm(
@@ -81,7 +82,7 @@ class Outside:
         params = {"api-version": api_version or _VERSIONS.get(namespace, "2022-09-01")}
         async with self._session.request(
             method,
-            self._endpoints["arm"] + path,
+            self.endpoints["arm"] + path,
             params=params,
             json=body,
             headers={"x-sandbox-caller": caller},
@@ -90,14 +91,16 @@ class Outside:
             return answer.status, json.loads(text) if text else None
 
     async def put(
-        self, caller: str, type_: str, name: str, properties: dict[str, Any], sku: str
+        self, caller: str, type_: str, name: str, properties: dict[str, Any], sku: str | None
     ) -> str:
         """Create or replace a resource; returns its ID."""
         if "disks" in type_ or "snapshots" in type_:
             creation = {"creationData": {"createOption": "Empty"}, "diskSizeGB": 32}
             properties = {**creation, **properties}
         path = path_of(type_, name)
-        body = {"location": "westeurope", "sku": {"name": sku}, "properties": properties}
+        body: dict[str, Any] = {"location": "westeurope", "properties": properties}
+        if sku is not None:
+            body["sku"] = {"name": sku}
         status, answer = await self.arm("PUT", path, caller, body)
         if status not in (200, 201, 202):
             raise RuntimeError(f"PUT of {name} answered {status}: {answer}")
@@ -108,9 +111,40 @@ class Outside:
         status, body = await self.arm("GET", path_of(type_, name), "onlooker")
         return body if status == 200 else {}
 
+    async def post_event(self, event: Any, function: str = "resource_changed") -> int:
+        """Deliver one event to the app's webhook as Event Grid does; the status of the answer."""
+        async with self._session.post(
+            f"{self.endpoints['functions']}/runtime/webhooks/eventgrid",
+            params={"functionName": function, "code": self.endpoints["functionsKey"]},
+            headers={"aeg-event-type": "Notification"},
+            json=event,
+        ) as answer:
+            return answer.status
+
+    async def put_message(self, queue: str, message: Any, *, encode: bool = True) -> None:
+        """Put a text, or JSON, into a queue; base64 as Event Grid and the guard do."""
+        text = message if isinstance(message, str) else json.dumps(message)
+        if encode:
+            text = base64.b64encode(text.encode()).decode()
+        async with self.queue(queue) as client:
+            await client.send_message(text)
+
+    async def guard_id(self) -> str:
+        """The object ID of the guard's identity, from a token of the identity endpoint."""
+        identity = self.endpoints["identity"]
+        async with self._session.get(
+            identity["endpoint"],
+            params={"api-version": "2019-08-01", "resource": "https://management.azure.com"},
+            headers={"X-IDENTITY-HEADER": identity["header"]},
+        ) as answer:
+            token = (await answer.json())["access_token"]
+        payload = token.split(".")[1]
+        claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+        return str(claims["oid"])
+
     async def control(self, method: str, name: str, body: Any = None) -> Any:
         """A control endpoint of the sandbox: calls, faults, settings, ..."""
-        url = f"{self._endpoints['arm']}/_sandbox/{name}"
+        url = f"{self.endpoints['arm']}/_sandbox/{name}"
         async with self._session.request(method, url, json=body) as answer:
             text = await answer.text()
             if answer.status >= 400:
@@ -133,6 +167,21 @@ class Outside:
         """The guard's ARM calls since the list was started."""
         calls: list[dict[str, Any]] = await self.control("GET", "calls")
         return [call for call in calls if call["caller"] == "guard"]
+
+    async def guard_calls_of(self, name: str) -> list[dict[str, Any]]:
+        """The guard's ARM calls for one resource and its children."""
+        calls = await self.guard_calls()
+        return [call for call in calls if f"/{name}/" in call["path"] + "/"]
+
+    async def wait_for_calls_of(
+        self, name: str, number: int, within_s: float = _PATIENCE_S
+    ) -> None:
+        """Wait until the guard has made so many ARM calls for one resource."""
+
+        async def enough() -> bool | None:
+            return len(await self.guard_calls_of(name)) >= number or None
+
+        await until(enough, f"{number} ARM calls of the guard for {name}", within_s)
 
     async def wait_for_calls(self, number: int, within_s: float = _PATIENCE_S) -> None:
         """Wait until the guard has made so many ARM calls."""
@@ -173,6 +222,12 @@ class Outside:
             return properties.get("networkAccessPolicy") == "DenyAll" or None
 
         await until(closed, f"{name} to be closed", within_s)
+
+    async def until(
+        self, ask: Callable[[], Awaitable[bool | None]], what: str, within_s: float = _PATIENCE_S
+    ) -> None:
+        """Wait until something is so."""
+        await until(ask, what, within_s)
 
     async def alerts(self) -> list[dict[str, Any]]:
         """Every alert posted so far; they stay in this list and leave the queue."""

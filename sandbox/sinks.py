@@ -115,7 +115,7 @@ class Mails:
                 "from": envelope.mail_from,
                 "to": list(envelope.rcpt_tos),
                 "subject": str(mail["subject"] or ""),
-                "text": "" if body is None else str(body.get_content()),
+                "text": "" if body is None else str(body.get_content()).replace("\r\n", "\n"),
                 "headers": {name: str(value) for name, value in mail.items()},
                 "raw": raw.decode("utf-8", "replace"),
             }

@@ -84,6 +84,7 @@ class Sandbox:
                 "/_sandbox/teams": self.sinks.teams.kept,
                 "/_sandbox/mails": self.sinks.mails.kept,
                 "/_sandbox/deadletters": self.topic.dead_letters,
+                "/_sandbox/tokens": lambda: {"requests": self.identity.requests},
             },
         )
         self.azurite: Azurite

@@ -41,12 +41,20 @@ def _first(*values: object) -> str:
     return next((text for value in values if (text := clean(value))), "")
 
 
+def _guid(text: str) -> str:
+    """Object IDs as tokens write them: lower case, with dashes, which `evidence` leaves out."""
+    text = text.lower()
+    if re.fullmatch(r"[0-9a-f]{32}", text):
+        return "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:]))
+    return text
+
+
 def _caller(data: Mapping[str, Any]) -> Caller:
     claims = _mapping(data.get("claims"))
     evidence = _mapping(_mapping(data.get("authorization")).get("evidence"))
     request = _mapping(data.get("httpRequest"))
     return Caller(
-        object_id=_first(claims.get(_OBJECT_ID), evidence.get("principalId")).lower(),
+        object_id=_guid(_first(claims.get(_OBJECT_ID), evidence.get("principalId"))),
         app_id=_first(claims.get("appid")).lower(),
         name=_first(claims.get(_CLAIMS + "upn"), claims.get(_CLAIMS + "name"), claims.get("name")),
         ip_address=_first(claims.get("ipaddr"), request.get("clientIpAddress")),

@@ -108,7 +108,9 @@ class QueueListener:
     async def _take(self) -> list[QueueMessage]:
         """One batch; an empty list as well when the queue does not exist or cannot be reached."""
         pages = self._queue.receive_messages(
-            messages_per_page=self._settings.batch_size, visibility_timeout=int(self._lease)
+            messages_per_page=self._settings.batch_size,
+            visibility_timeout=int(self._lease),
+            retry_total=0,  # the next look is the retry
         ).by_page()
         try:
             page = await anext(pages)

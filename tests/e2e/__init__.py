@@ -1,0 +1,1 @@
+"""Through the sandbox: worker library, SDKs, TLS, identity and Azurite, nothing mocked."""

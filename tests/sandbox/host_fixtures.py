@@ -53,7 +53,7 @@ async def put(queue: QueueClient, body: str) -> None:
     await queue.send_message(base64.b64encode(body.encode()).decode())
 
 
-def grid_event(event_id: str = "1", **data: Any) -> dict[str, Any]:
+def grid_event(event_id: str = "1", /, **data: Any) -> dict[str, Any]:
     """An event in the Event Grid schema."""
     return {
         "id": event_id,
@@ -67,6 +67,6 @@ def grid_event(event_id: str = "1", **data: Any) -> dict[str, Any]:
     }
 
 
-def cloud_event(event_id: str = "1", **data: Any) -> dict[str, Any]:
+def cloud_event(event_id: str = "1", /, **data: Any) -> dict[str, Any]:
     """An event in the CloudEvents schema."""
     return {"specversion": "1.0", "id": event_id, "source": "/s", "type": "Test", "data": data}

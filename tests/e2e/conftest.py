@@ -1,0 +1,89 @@
+"""One sandbox for all end-to-end tests, started as a user starts it: `python -m sandbox up`.
+
+Its event budget is 3 s instead of 20, so that intents surface after 9 s instead of 60, and Event
+Grid tries again after half a second instead of ten.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sandbox.outside import Outside
+
+ROOT = Path(__file__).resolve().parents[2]
+BUDGET_S = 3
+
+FAST = {"GUARD_EVENT_BUDGET_SECONDS": str(BUDGET_S), "SANDBOX_RETRY_SCHEDULE": "0.5,1,2"}
+
+
+class Up:
+    """A running `python -m sandbox up`; `endpoints` are read afresh: a restart changes them."""
+
+    def __init__(self, folder: Path, settings: dict[str, str]) -> None:
+        self._file = folder / "ports.json"
+        self.log = folder / "log"
+        inherited = {k: v for k, v in os.environ.items() if not k.startswith("GUARD_")}
+        with self.log.open("w") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "sandbox", "up", "--port-file", str(self._file)],
+                cwd=ROOT,
+                env={**inherited, **settings},
+                stdout=log,
+                stderr=log,
+            )
+        self._wait()
+
+    def _wait(self) -> None:
+        end = time.monotonic() + 60
+        while not self._file.exists():
+            assert self._process.poll() is None, self.log.read_text()
+            assert time.monotonic() < end, self.log.read_text()
+            time.sleep(0.05)
+
+    @property
+    def endpoints(self) -> dict[str, Any]:
+        """What the port file says now."""
+        found: dict[str, Any] = json.loads(self._file.read_text())
+        return found
+
+    def stop(self) -> None:
+        """SIGTERM, and wait for the end."""
+        self._process.send_signal(signal.SIGTERM)
+        assert self._process.wait(30) == 0
+
+
+@pytest.fixture(scope="session")
+def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
+    """The sandbox of this run, with the shipped policy enforced."""
+    running = Up(tmp_path_factory.mktemp("sandbox"), {"GUARD_MODE": "enforce", **FAST})
+    yield running
+    running.stop()
+
+
+START_SETTINGS = {
+    "latency_ms": 0,
+    "patch": "sync",
+    "operation_s": 2,
+    "event_at": "completed",
+    "claims": "full",
+    "schema": "eventgrid",
+    "disk_access_clear": "null",
+}
+
+
+@pytest.fixture
+async def outside(up: Up) -> AsyncIterator[Outside]:
+    """Everybody but the guard; faults and settings end with the test."""
+    async with Outside(up.endpoints) as world:
+        await world.settings(**START_SETTINGS)
+        yield world
+        await world.control("DELETE", "faults")
+        await world.settings(**START_SETTINGS)

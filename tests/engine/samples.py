@@ -1,0 +1,142 @@
+"""Resource bodies and events as Azure writes them, open and closed, for the tests to vary."""
+
+import copy
+from typing import Any
+
+SUBSCRIPTION = "11111111-2222-3333-4444-555555555555"
+GROUP = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-data"
+DISK_ID = f"{GROUP}/providers/Microsoft.Compute/disks/ledger-disk"
+SNAPSHOT_ID = f"{GROUP}/providers/Microsoft.Compute/snapshots/ledger-snap"
+REGISTRY_ID = f"{GROUP}/providers/Microsoft.ContainerRegistry/registries/acrledger"
+DISK_ACCESS_ID = f"{GROUP}/providers/Microsoft.Compute/diskAccesses/backup"
+ENDPOINT_ID = f"{REGISTRY_ID}/privateEndpointConnections/acrledger.0a1b2c"
+
+GUARD_ID = "99999999-aaaa-bbbb-cccc-dddddddddddd"
+ALICE_ID = "12121212-3434-5656-7878-909090909090"
+
+DISK_WRITE = "Microsoft.Compute/disks/write"
+DISK_GRANT = "Microsoft.Compute/disks/beginGetAccess/action"
+SNAPSHOT_WRITE = "Microsoft.Compute/snapshots/write"
+REGISTRY_WRITE = "Microsoft.ContainerRegistry/registries/write"
+ENDPOINT_DELETE = "Microsoft.ContainerRegistry/registries/privateEndpointConnections/delete"
+
+CLAIMS = {
+    "aud": "https://management.core.windows.net/",
+    "appid": "04b07795-8ddb-461a-bbee-02f9e1bf7b46",
+    "http://schemas.microsoft.com/identity/claims/objectidentifier": ALICE_ID,
+    "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/upn": "alice@contoso.example",
+    "ipaddr": "203.0.113.7",
+    "name": "Alice",
+}
+
+
+def disk(resource_id: str = DISK_ID, **properties: Any) -> dict[str, Any]:
+    """A detached disk or snapshot, open unless told otherwise; None leaves a property out."""
+    all_properties = {
+        "diskSizeGB": 32,
+        "diskState": "Unattached",
+        "networkAccessPolicy": "AllowAll",
+        "provisioningState": "Succeeded",
+        "publicNetworkAccess": "Enabled",
+        **properties,
+    }
+    return {
+        "id": resource_id,
+        "name": resource_id.rpartition("/")[2],
+        "type": "/".join(resource_id.split("/")[6:8]),
+        "location": "westeurope",
+        "properties": {key: value for key, value in all_properties.items() if value is not None},
+        "systemData": {"lastModifiedAt": "2026-03-01T11:59:58Z"},
+    }
+
+
+def closed_disk(resource_id: str = DISK_ID, **properties: Any) -> dict[str, Any]:
+    """A disk or snapshot that the default policy accepts."""
+    shut = {"networkAccessPolicy": "DenyAll", "publicNetworkAccess": "Disabled"}
+    return disk(resource_id, **{**shut, **properties})
+
+
+def registry(
+    *, export: str | None = "enabled", public: str | None = "Enabled",
+    sku: str | None = "Premium", endpoint: str | None = "Approved",
+) -> dict[str, Any]:  # fmt: skip
+    """A registry; None leaves the setting, the tier or the private endpoint out."""
+    properties: dict[str, Any] = {
+        "provisioningState": "Succeeded",
+        "privateEndpointConnections": [],
+    }
+    if export is not None:
+        properties["policies"] = {
+            "quarantinePolicy": {"status": "disabled"},
+            "exportPolicy": {"status": export},
+        }
+    if public is not None:
+        properties["publicNetworkAccess"] = public
+    if endpoint is not None:
+        state = {"privateLinkServiceConnectionState": {"status": endpoint}}
+        properties["privateEndpointConnections"] = [{"id": ENDPOINT_ID, "properties": state}]
+    body: dict[str, Any] = {
+        "id": REGISTRY_ID,
+        "name": "acrledger",
+        "type": "Microsoft.ContainerRegistry/registries",
+        "properties": properties,
+        "systemData": {"lastModifiedAt": "2026-03-01T11:59:58Z"},
+    }
+    return body if sku is None else {**body, "sku": {"name": sku, "tier": sku}}
+
+
+def event(operation: str = DISK_WRITE, resource: str = DISK_ID, **data: Any) -> dict[str, Any]:
+    """An event in the Event Grid schema; `data` replaces parts of its data, `id` its ID."""
+    kind = {"action": "Action", "delete": "Delete"}.get(operation.rpartition("/")[2], "Write")
+    return {
+        "id": data.pop("id", "event-1"),
+        "topic": f"/subscriptions/{SUBSCRIPTION}",
+        "subject": resource,
+        "eventType": f"Microsoft.Resources.Resource{kind}Success",
+        "eventTime": "2026-03-01T11:59:59.1234567Z",
+        "data": {
+            "authorization": {
+                "scope": resource,
+                "action": operation,
+                "evidence": {"role": "Owner", "principalId": ALICE_ID, "principalType": "User"},
+            },
+            "claims": copy.deepcopy(CLAIMS),
+            "correlationId": "c0ffee00-0000-0000-0000-000000000001",
+            "httpRequest": {"clientIpAddress": "203.0.113.7", "method": "PUT"},
+            "resourceProvider": operation.partition("/")[0],
+            "resourceUri": resource,
+            "operationName": operation,
+            "status": "Succeeded",
+            "subscriptionId": SUBSCRIPTION,
+            **data,
+        },
+        "dataVersion": "2",
+        "metadataVersion": "1",
+    }
+
+
+def cloud_event(
+    operation: str = DISK_WRITE, resource: str = DISK_ID, **data: Any
+) -> dict[str, Any]:
+    """The same in the CloudEvents schema."""
+    old = event(operation, resource, **data)
+    return {
+        "specversion": "1.0",
+        "id": old["id"],
+        "source": old["topic"],
+        "type": old["eventType"],
+        "subject": old["subject"],
+        "time": old["eventTime"],
+        "data": old["data"],
+    }
+
+
+def anonymous(operation: str = DISK_WRITE, resource: str = DISK_ID, **data: Any) -> dict[str, Any]:
+    """An event that does not tell who made the change, as Azure sometimes sends."""
+    return event(operation, resource, claims={}, authorization={"scope": resource}, **data)
+
+
+def by_guard(operation: str = DISK_WRITE, resource: str = DISK_ID, **data: Any) -> dict[str, Any]:
+    """An event of something the guard's identity did."""
+    object_id = "http://schemas.microsoft.com/identity/claims/objectidentifier"
+    return event(operation, resource, claims={object_id: GUARD_ID.upper()}, **data)

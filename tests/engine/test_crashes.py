@@ -1,0 +1,181 @@
+"""The process may die at any call: the resource ends closed, and a person learns of it once."""
+
+import copy
+from typing import Any
+
+import pytest
+
+from tests.engine.samples import (
+    DISK_ID,
+    GUARD_ID,
+    REGISTRY_ID,
+    REGISTRY_WRITE,
+    disk,
+    event,
+    registry,
+)
+from tests.engine.world import World
+from tests.fakes import Crash, merge
+
+CALLS = ["own_id", "policy", "arm.get", "work.put", "arm.patch", "alerts.put", "work.delete"]
+POINTS = [(n, side) for n in range(1, len(CALLS) + 1) for side in ("before", "after")]
+EACH_POINT = pytest.mark.parametrize(
+    "point", POINTS, ids=[f"{side}-{CALLS[n - 1]}" for n, side in POINTS]
+)
+
+
+async def crash_at(world: World, point: tuple[int, str], arriving: Any) -> None:
+    """The process dies at this point of handling the event, and is started again."""
+    world.trouble.crash = point
+    with pytest.raises(Crash):
+        await world.event(arriving)
+    world.trouble.crash = None
+
+
+async def test_the_points_are_those_of_an_undisturbed_look() -> None:
+    """The list above is complete: no call is left out of the crash tests."""
+    world = World(disk())
+    await world.event(event())
+    assert CALLS == world.trouble.calls
+
+
+@EACH_POINT
+async def test_a_crash_at_any_point_leaves_it_closed_and_told(point: tuple[int, str]) -> None:
+    """Event Grid brings the event again; every alert of it has one id."""
+    world = World(disk())
+    await crash_at(world, point, event())
+    await world.event(event())
+    await world.settle()
+    assert world.is_closed()
+    assert [] == world.intents
+    assert 1 == len({alert["alertId"] for alert in world.alerts})
+
+
+@EACH_POINT
+async def test_a_crash_without_redelivery_is_mended_from_the_intent(point: tuple[int, str]) -> None:
+    """Even if Event Grid never comes back: either nothing was changed, or it is told."""
+    world = World(disk())
+    await crash_at(world, point, event())
+    if not world.intents and not world.alerts:
+        assert [] == world.arm.patches
+        return
+    await world.settle()
+    assert world.is_closed()
+    assert 1 == len({alert["alertId"] for alert in world.alerts})
+
+
+@EACH_POINT
+async def test_a_registry_survives_a_crash_at_any_point(point: tuple[int, str]) -> None:
+    """The same holds for the guard with the most rules."""
+    world = World(registry())
+    await crash_at(world, point, event(REGISTRY_WRITE, REGISTRY_ID))
+    await world.event(event(REGISTRY_WRITE, REGISTRY_ID))
+    await world.settle()
+    assert "disabled" == world.properties(REGISTRY_ID)["policies"]["exportPolicy"]["status"]
+    assert "Disabled" == world.properties(REGISTRY_ID)["publicNetworkAccess"]
+    assert 1 == len({alert["alertId"] for alert in world.alerts})
+
+
+@pytest.mark.parametrize("first", ["before", "after"], ids=["still-open", "already-closed"])
+@pytest.mark.parametrize("number", range(1, 6))
+@pytest.mark.parametrize("side", ["before", "after"])
+async def test_a_crash_while_the_intent_is_handled_changes_nothing(
+    first: str, number: int, side: str
+) -> None:
+    """A second death in a row: the message comes back, and the alert with the same id."""
+    world = World(disk())
+    await crash_at(world, (CALLS.index("arm.patch") + 1, first), event())
+    (intent,) = world.intents
+    world.trouble.crash = (len(world.trouble.calls) + number, side)
+    await world.settle()
+    assert world.is_closed()
+    assert {intent["evidence"]["alertId"]} == {alert["alertId"] for alert in world.alerts}
+
+
+async def test_an_intent_that_finds_it_closed_does_not_say_reverted() -> None:
+    """After a crash nobody knows who closed it, and the alert says so."""
+    world = World(disk())
+    await crash_at(world, (CALLS.index("arm.patch") + 1, "after"), event())
+    await world.settle()
+    assert "found closed" == world.alert["outcome"]
+    assert "work" == world.alert["source"]
+    assert "meanwhile" in world.alert["reason"]
+    assert world.alert["closedAt"] is None
+    assert "AllowAll" == world.alert["undo"][0]["body"]["properties"]["networkAccessPolicy"]
+    assert "alice@contoso.example" == world.alert["caller"]["name"]
+
+
+async def test_an_intent_that_finds_it_open_closes_it() -> None:
+    """What the dead process did not get to is done now, and called reverted."""
+    world = World(disk())
+    await crash_at(world, (CALLS.index("arm.patch") + 1, "before"), event())
+    await world.settle()
+    assert "reverted" == world.alert["outcome"]
+    assert world.is_closed()
+
+
+async def test_an_intent_does_not_surface_while_its_writer_lives() -> None:
+    """It stays invisible for three times the budget of an event."""
+    world = World(disk())
+    await crash_at(world, (CALLS.index("arm.patch") + 1, "before"), event())
+    world.clock.passed += 59
+    assert world.work.take() is None
+    world.clock.passed += 1
+    assert world.work.take() is not None
+
+
+async def test_a_resource_deleted_after_the_crash_is_told_with_what_was_seen() -> None:
+    """It was open, and someone may have exported it before deleting it."""
+    world = World(disk())
+    await crash_at(world, (CALLS.index("arm.patch") + 1, "before"), event())
+    world.arm.bodies.clear()
+    await world.settle()
+    assert ("deleted meanwhile", 2) == (world.alert["outcome"], len(world.alert["findings"]))
+
+
+async def test_a_violation_the_dead_process_saw_is_not_lost_behind_a_new_one() -> None:
+    """Closed before the crash, and another setting opened since: a person learns of both."""
+    world = World(disk(publicNetworkAccess="Disabled"))
+    await crash_at(world, (CALLS.index("arm.patch") + 1, "after"), event())
+    (intent,) = world.intents
+    merge(world.properties(), {"publicNetworkAccess": "Enabled"})
+    await world.settle()
+    assert world.is_closed()
+    told = {finding["rule"] for alert in world.alerts for finding in alert["findings"]}
+    assert {"networkAccessPolicy", "publicNetworkAccess"} == told
+    assert intent["evidence"]["alertId"] in {alert["alertId"] for alert in world.alerts}
+
+
+@pytest.mark.parametrize("times", [2, 10])
+async def test_the_same_event_again_and_again_is_one_violation(times: int) -> None:
+    """Event Grid delivers at least once; a reader counts alert ids."""
+    world = World(disk())
+    for _ in range(times):
+        await world.event(copy.deepcopy(event()))
+    await world.settle()
+    assert world.is_closed()
+    assert 1 == len(world.alerts)
+    assert 1 == len(world.arm.patches)
+
+
+@pytest.mark.parametrize("times", [2, 10])
+async def test_the_same_event_on_many_instances_at_once_is_one_violation(times: int) -> None:
+    """One PATCH or more, closed, and one alert id whoever reports it."""
+    import asyncio
+
+    world = World(disk())
+    await asyncio.gather(*(world.event(event()) for _ in range(times)))
+    await world.settle()
+    assert world.is_closed()
+    assert [] == world.intents
+    assert 1 == len({alert["alertId"] for alert in world.alerts})
+
+
+async def test_a_crash_of_one_of_two_instances_is_no_second_violation() -> None:
+    """The survivor's alert and the one from the intent share an id."""
+    world = World(disk(DISK_ID), own_id=GUARD_ID)
+    await crash_at(world, (CALLS.index("work.put") + 1, "after"), event())
+    await world.event(event())
+    await world.settle()
+    assert ["reverted", "found closed"] == [alert["outcome"] for alert in world.alerts]
+    assert 1 == len({alert["alertId"] for alert in world.alerts})

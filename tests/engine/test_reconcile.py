@@ -1,0 +1,236 @@
+"""A look at one resource, as the state of the world afterwards: closed, told once, nothing left."""
+
+import pytest
+
+from guards.engine.errors import Transient
+from guards.engine.intake import on_event
+from guards.engine.model import Mode, Outcome
+from tests.engine.samples import (
+    DISK_GRANT,
+    DISK_ID,
+    ENDPOINT_DELETE,
+    ENDPOINT_ID,
+    REGISTRY_ID,
+    REGISTRY_WRITE,
+    SNAPSHOT_ID,
+    SNAPSHOT_WRITE,
+    anonymous,
+    closed_disk,
+    disk,
+    event,
+    registry,
+)
+from tests.engine.world import World
+from tests.fakes import merge
+
+
+async def test_a_compliant_resource_costs_one_get() -> None:
+    """No queue traffic, no alert."""
+    world = World(closed_disk())
+    before = dict(world.properties())
+    result = await world.event(anonymous())
+    assert Outcome.ALREADY_COMPLIANT == result.outcome
+    assert ["policy", "arm.get"] == world.trouble.calls
+    assert before == world.properties()
+
+
+@pytest.mark.parametrize(
+    ("operation", "resource_id"),
+    [("Microsoft.Compute/disks/write", DISK_ID), (SNAPSHOT_WRITE, SNAPSHOT_ID)],
+)
+async def test_an_open_disk_or_snapshot_is_closed_and_told(
+    operation: str, resource_id: str
+) -> None:
+    """One GET, one PATCH, one alert, and no intent left."""
+    world = World(disk(resource_id))
+    result = await world.event(anonymous(operation, resource_id))
+    assert Outcome.REVERTED == result.outcome
+    assert world.is_closed(resource_id)
+    assert [] == world.intents
+    expected = ["policy", "arm.get", "work.put", "arm.patch", "alerts.put", "work.delete"]
+    assert expected == world.trouble.calls
+    assert "reverted" == world.alert["outcome"]
+    assert "high" == world.alert["severity"]
+    assert {"AllowAll", "Enabled"} == {change["from"] for change in world.alert["changes"]}
+    assert result.alert_id == world.alert["alertId"]
+    (undo,) = world.alert["undo"]
+    assert resource_id == undo["path"]
+
+
+@pytest.mark.parametrize(
+    ("operation", "resource_id"), [(REGISTRY_WRITE, REGISTRY_ID), (ENDPOINT_DELETE, ENDPOINT_ID)]
+)
+async def test_an_open_registry_is_closed_and_told(operation: str, resource_id: str) -> None:
+    """Exports and public access in one PATCH, also when a private endpoint was touched."""
+    world = World(registry())
+    await world.event(event(operation, resource_id))
+    now = world.properties(REGISTRY_ID)
+    assert "disabled" == now["policies"]["exportPolicy"]["status"]
+    assert "Disabled" == now["publicNetworkAccess"]
+    assert {"status": "disabled"} == now["policies"]["quarantinePolicy"]
+    assert 1 == len(world.arm.patches)
+    assert ("reverted", REGISTRY_ID) == (world.alert["outcome"], world.alert["resourceId"])
+    assert [] == world.intents
+
+
+async def test_the_intent_is_in_the_queue_before_anything_changes() -> None:
+    """If the process dies at the PATCH, the evidence is already safe."""
+    world = World(disk())
+    seen: list[list[float]] = []
+
+    def look() -> None:
+        assert "AllowAll" == world.properties()["networkAccessPolicy"]
+        assert ["networkAccessPolicy", "publicNetworkAccess"] == [
+            finding["rule"] for finding in world.intents[0]["evidence"]["findings"]
+        ]
+        seen.append(world.delays)
+
+    world.arm.at_patch = look
+    await world.event(event())
+    assert [[60.0]] == seen
+
+
+async def test_the_body_of_an_event_decides_nothing() -> None:
+    """Level-based: an event that claims openness of a closed disk changes nothing, and vice versa."""
+    world = World(closed_disk(), disk(SNAPSHOT_ID))
+    await world.event(event(networkAccessPolicy="AllowAll", responseBody=disk()))
+    await world.event(event(SNAPSHOT_WRITE, SNAPSHOT_ID, responseBody=closed_disk(SNAPSHOT_ID)))
+    assert 1 == len(world.arm.patches)
+    assert world.is_closed(SNAPSHOT_ID)
+
+
+async def test_events_out_of_order_end_closed() -> None:
+    """An old event that comes last finds what is true now."""
+    world = World(disk())
+    await world.event(event(id="second"))
+    await world.event(event(id="first", eventTime="2020-01-01T00:00:00Z"))
+    assert world.is_closed()
+    assert 1 == len(world.alerts)
+
+
+async def test_a_second_violation_is_another_alert() -> None:
+    """Opening it again is not hidden behind the first alert."""
+    world = World(disk())
+    await world.event(event(id="e-1"))
+    merge(world.properties(), {"networkAccessPolicy": "AllowAll"})
+    await world.event(event(id="e-2"))
+    assert world.is_closed()
+    assert 2 == len({alert["alertId"] for alert in world.alerts})
+
+
+@pytest.mark.parametrize("rules", [
+    "resources: {Microsoft.Compute/disks: {networkAccessPolicy: {mode: audit}, publicNetworkAccess: {mode: audit}}}",
+    "",
+])  # fmt: skip
+async def test_audit_tells_and_changes_nothing(rules: str) -> None:
+    """By the policy or by GUARD_MODE: the alert says what would have been sent."""
+    world = World(disk(), rules=rules, cap=Mode.ENFORCE if rules else Mode.AUDIT)
+    before = dict(world.properties())
+    await world.event(anonymous())
+    assert before == world.properties()
+    assert ["policy", "arm.get", "alerts.put"] == world.trouble.calls
+    assert "reported only" == world.alert["outcome"]
+    assert '"networkAccessPolicy": "DenyAll"' in world.alert["reason"]
+    assert ([], [], None) == (world.alert["changes"], world.alert["undo"], world.alert["closedAt"])
+    assert 2 == len(world.alert["findings"])
+
+
+async def test_a_rule_in_audit_is_told_and_the_others_are_closed() -> None:
+    """The alert names both, the PATCH holds one."""
+    rules = "resources: {Microsoft.Compute/disks: {publicNetworkAccess: {mode: audit}}}"
+    world = World(disk(), rules=rules)
+    await world.event(event())
+    assert [{"properties": {"networkAccessPolicy": "DenyAll"}}] == world.arm.patches
+    assert ("reverted", 2) == (world.alert["outcome"], len(world.alert["findings"]))
+    assert ["properties.networkAccessPolicy"] == [c["path"] for c in world.alert["changes"]]
+
+
+async def test_mode_off_stops_everything() -> None:
+    """GUARD_MODE=off neither changes nor tells."""
+    world = World(disk(), cap=Mode.OFF)
+    await world.event(event())
+    assert [] == world.alerts
+    assert not world.is_closed()
+
+
+async def test_a_deleted_resource_is_no_alert() -> None:
+    """There is nothing left to guard."""
+    world = World()
+    result = await world.event(event())
+    assert Outcome.DELETED_MEANWHILE == result.outcome
+    assert [] == world.alerts
+    assert [] == world.intents
+
+
+async def test_without_the_work_queue_nothing_is_changed() -> None:
+    """Without a place for the intent, Event Grid has to bring the event again."""
+    world = World(disk())
+    down = Transient("queue work: down")
+    world.trouble.errors["work.put"] = [down, down]
+    with pytest.raises(Transient):
+        await on_event(event(), world.ports)
+    assert [] == world.arm.patches
+    assert [] == world.alerts
+    await world.event(event())
+    assert world.is_closed()
+    assert "reverted" == world.alert["outcome"]
+
+
+async def test_a_hiccup_of_the_work_queue_only_delays() -> None:
+    """The task is put off, and the resource is closed a moment later."""
+    world = World(disk())
+    world.trouble.errors["work.put"] = [Transient("queue work: busy")]
+    result = await world.event(event())
+    assert Outcome.DEFERRED == result.outcome
+    assert [] == world.arm.patches
+    await world.settle()
+    assert world.is_closed()
+    assert "reverted" == world.alert["outcome"]
+
+
+async def test_an_alert_that_cannot_be_posted_follows_with_the_same_id() -> None:
+    """The intent keeps what was seen until a person can be told."""
+    world = World(disk())
+    world.trouble.errors["alerts.put"] = [Transient("queue alerts: down")]
+    result = await world.event(event())
+    assert Outcome.DEFERRED == result.outcome
+    assert world.is_closed()
+    assert [] == world.alerts
+    await world.settle()
+    assert result.alert_id == world.alert["alertId"]
+    assert "found closed" == world.alert["outcome"]
+    assert 2 == len(world.alert["findings"])
+    assert 2 == len(world.alert["changes"])
+
+
+async def test_an_alert_queue_that_stays_down_for_an_hour_loses_nothing() -> None:
+    """However often it fails, the alert comes, with the id of what was seen."""
+    world = World(disk())
+    world.trouble.errors["alerts.put"] = [Transient("queue alerts: down")] * 12
+    result = await world.event(event())
+    await world.settle()
+    assert {result.alert_id} == {alert["alertId"] for alert in world.alerts}
+
+
+async def test_an_unreadable_policy_changes_nothing_and_waits() -> None:
+    """A typing mistake in policy.yaml is never taken for "no policy"."""
+    world = World(disk())
+    world.trouble.errors["policy"] = [
+        Transient("the policy cannot be used", code="PolicyUnreadable")
+    ] * 3
+    result = await world.event(event())
+    assert Outcome.DEFERRED == result.outcome
+    assert [] == world.arm.asked
+    assert [10.0] == world.delays
+    await world.settle()
+    assert world.is_closed()
+    assert "reverted" == world.alert["outcome"]
+
+
+@pytest.mark.parametrize("cap", [Mode.ENFORCE, Mode.AUDIT])
+async def test_a_sas_grant_leads_to_a_look(cap: Mode) -> None:
+    """Handing out a link to an open disk is noticed without any write."""
+    world = World(disk(diskState="ActiveSAS"), cap=cap)
+    await world.event(event(DISK_GRANT))
+    assert (cap is Mode.ENFORCE) == world.is_closed()
+    assert DISK_GRANT == world.alert["operationName"]

@@ -1,0 +1,116 @@
+"""The engine on fakes, and a host that delivers `guard-work` to it while time passes."""
+
+import json
+from typing import Any
+
+from guards import GUARDS
+from guards.engine import intake, policy
+from guards.engine.errors import Transient
+from guards.engine.model import Body, Mode
+from guards.engine.policy import Policy
+from guards.engine.ports import Ports
+from guards.engine.reconcile import Result
+from tests.engine.samples import DISK_ID, GUARD_ID
+from tests.fakes import Arm, Clock, Crash, Message, Queue, Trouble
+
+
+class World:
+    """Resources, queues and a clock, with the engine between them.
+
+    Does not imitate the host's poison queues or Event Grid's redelivery: tests do that.
+    """
+
+    def __init__(
+        self,
+        *bodies: Body,
+        rules: str = "",
+        cap: Mode = Mode.ENFORCE,
+        own_id: str = GUARD_ID,
+    ) -> None:
+        self.clock = Clock()
+        self.trouble = Trouble()
+        self.arm = Arm(self.trouble, self.clock, bodies)
+        self.work = Queue("work", self.trouble, self.clock)
+        self.alert_queue = Queue("alerts", self.trouble, self.clock)
+        self.policy = policy.parse(f"version: 1\n{rules}", GUARDS)
+        self._own_id = own_id
+        self.ports = Ports(
+            guards=GUARDS,
+            arm=self.arm,
+            work=self.work,
+            alerts=self.alert_queue,
+            clock=self.clock,
+            policy=self._policy,
+            own_id=self._own,
+            cap=cap,
+        )
+
+    async def _policy(self) -> Policy:
+        await self.trouble.enter("policy")
+        self.trouble.leave()
+        return self.policy
+
+    async def _own(self) -> str:
+        await self.trouble.enter("own_id")
+        self.trouble.leave()
+        return self._own_id
+
+    async def event(self, event: object) -> Result:
+        """Deliver one event."""
+        return await intake.on_event(event, self.ports)
+
+    async def message(self, message: object) -> Result:
+        """Deliver one message of guard-work, whoever wrote it."""
+        text = message if isinstance(message, bytes) else json.dumps(message).encode()
+        return await intake.on_work(text, self.ports)
+
+    async def deliver(self, message: Message) -> None:
+        """What the host does with a message it took: away if handled, back later if not."""
+        try:
+            await intake.on_work(message.text, self.ports)
+        except (Crash, Transient):
+            return
+        self.work.messages = [kept for kept in self.work.messages if kept is not message]
+
+    async def settle(self, at_most: int = 300) -> None:
+        """Let time pass and deliver what falls due, until guard-work is empty."""
+        for _ in range(at_most):
+            if not self.work.messages:
+                return
+            self.clock.passed = max(self.clock.passed, min(m.due for m in self.work.messages))
+            taken = self.work.take()
+            assert taken is not None
+            await self.deliver(taken)
+        raise AssertionError("guard-work never empties")
+
+    @property
+    def alerts(self) -> list[dict[str, Any]]:
+        """The alerts posted so far."""
+        return [message.json for message in self.alert_queue.messages]
+
+    @property
+    def alert(self) -> dict[str, Any]:
+        """The only alert."""
+        (only,) = self.alerts
+        return only
+
+    @property
+    def intents(self) -> list[dict[str, Any]]:
+        """What guard-work holds."""
+        return [message.json for message in self.work.messages]
+
+    @property
+    def delays(self) -> list[float]:
+        """In how many seconds the messages of guard-work fall due."""
+        return [message.due - self.clock.passed for message in self.work.messages]
+
+    def properties(self, resource_id: str = DISK_ID) -> dict[str, Any]:
+        """The properties of a resource as they stand."""
+        found: dict[str, Any] = self.arm.bodies[resource_id.lower()]["properties"]
+        return found
+
+    def is_closed(self, resource_id: str = DISK_ID) -> bool:
+        """Whether a disk or snapshot has nothing open by the default policy."""
+        now = self.properties(resource_id)
+        shut = {"networkAccessPolicy": "DenyAll", "publicNetworkAccess": "Disabled"}
+        return all(now.get(name) == value for name, value in shut.items())
