@@ -1,6 +1,10 @@
-"""The operator's command line: `python -m guards evaluate FILE...`, through the same engine.
+"""The operator's command line: `python -m guards COMMAND`, through the same engine as the app.
 
-Exit codes: 0 all compliant, 1 something is not, 2 input that cannot be read.
+evaluate FILE...  what the guard would find and do, without touching anything
+role              the custom role the app's identity needs, for az role definition create
+operations        the operation names to filter events by, for az eventgrid
+
+evaluate ends with 0 if all is compliant, 1 if something is not, 2 for input that cannot be read.
 """
 
 import argparse
@@ -10,18 +14,20 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from guards import GUARDS
-from guards.cli import evaluate, report
+from guards.cli import catalogue, evaluate, report
 from guards.engine import policy
 
 DEFAULT_POLICY = Path(__file__).parent.parent / "policy.yaml"
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m guards", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True)
-    command = commands.add_parser(
-        "evaluate", help="say what the guard would find and do, without touching anything"
+    parser = argparse.ArgumentParser(
+        prog="python -m guards",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    command = commands.add_parser("evaluate", help="what the guard would find and do")
     command.add_argument(
         "files",
         nargs="+",
@@ -30,6 +36,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     command.add_argument("--policy", type=Path, default=DEFAULT_POLICY, metavar="POLICY")
     command.add_argument("--format", choices=("table", "json"), default="table")
+    command = commands.add_parser("role", help="the custom role the app's identity needs")
+    command.add_argument("--scope", required=True, help="as /subscriptions/GUID")
+    commands.add_parser("operations", help="the operation names to filter events by")
     return parser
 
 
@@ -37,17 +46,35 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     args = _parser().parse_args(arguments)
     try:
+        code = _run(args)
+        sys.stdout.flush()
+    except BrokenPipeError:  # `| head` has seen enough; the exit code is of no use to it
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return code
+
+
+def _run(args: argparse.Namespace) -> int:
+    if args.command == "role":
+        catalogue.print_role(args.scope, sys.stdout)
+        return 0
+    if args.command == "operations":
+        catalogue.print_operations(sys.stdout)
+        return 0
+    return _evaluate(args)
+
+
+def _evaluate(args: argparse.Namespace) -> int:
+    try:
         loaded = policy.parse(args.policy.read_text(encoding="utf-8"), GUARDS)
     except (OSError, UnicodeDecodeError, policy.PolicyError) as e:
         print(f"{args.policy}: {e}", file=sys.stderr)
         return 2
     verdicts, mistakes, skipped = evaluate.run(args.files, loaded)
-    show = report.as_json if args.format == "json" else report.as_table
-    try:
-        show(verdicts, sys.stdout)
-        sys.stdout.flush()
-    except BrokenPipeError:  # `| head` has seen enough; the exit code still tells
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if args.format == "json":
+        report.as_json(verdicts, sys.stdout)
+    else:
+        report.as_table(verdicts, sys.stdout)
     if skipped:
         print(f"{skipped} resources of types that are not guarded were left out", file=sys.stderr)
     for mistake in mistakes:

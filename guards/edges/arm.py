@@ -29,7 +29,7 @@ from azure.mgmt.core.policies import AsyncARMChallengeAuthenticationPolicy
 from guards.edges.arm_errors import failed, refused, retry_after
 from guards.edges.http import proxy_for
 from guards.edges.identity import Identity
-from guards.engine.errors import StillRunning, Terminal, Transient
+from guards.engine.errors import Gone, StillRunning, Terminal, Transient
 from guards.engine.ids import ResourceId
 from guards.engine.model import Body
 
@@ -119,18 +119,37 @@ class AzureResourceManager:
         if response.status_code == 200 and not operation:
             return _document(response) or await self.get(resource, api_version, deadline)
         try:
-            if operation:
-                await self._finished(resource, operation, response, deadline)
-            elif location:
-                final = await self._arrived(resource, location, response, deadline)
-                if final:
-                    return final
-            return await self._settled(resource, api_version, deadline)
+            final = await self._polled(resource, operation, location, response, deadline)
+            return final or await self._settled(resource, api_version, deadline)
         except (Transient, TimeoutError) as e:
             raise StillRunning(
                 f"Azure accepted the change and has not finished it: {e}",
                 retry_after=getattr(e, "retry_after", None),
             ) from e
+
+    async def _polled(
+        self,
+        resource: ResourceId,
+        operation: str | None,
+        location: str | None,
+        response: AsyncHttpResponse,
+        deadline: float,
+    ) -> Body:
+        """Follow the operation as Azure asks; its final body, or {} where the resource must tell.
+
+        Whether polling needs a permission of its own is undocumented: a poll that is refused, or
+        an operation that nobody knows any more, says nothing about the change.
+        """
+        try:
+            if operation:
+                await self._finished(resource, operation, response, deadline)
+            elif location:
+                return await self._arrived(resource, location, response, deadline)
+        except (Terminal, Gone) as e:
+            if e.status not in (403, 404):
+                raise
+            log.info("operation of %s cannot be polled: %s", resource, e)
+        return {}
 
     async def _finished(
         self, resource: ResourceId, url: str, response: AsyncHttpResponse, deadline: float

@@ -1,0 +1,43 @@
+"""What a deployment needs to know of the catalogue: the role of the guard, and the event filter."""
+
+import json
+from typing import Any, TextIO
+
+from guards import GUARDS
+
+ROLE_NAME = "Export Guard"
+
+
+def role_definition(scope: str) -> dict[str, Any]:
+    """The custom role for `az role definition create`: exactly what the guards need."""
+    return {
+        "Name": ROLE_NAME,
+        "Description": "Reads and closes the export settings of the guarded resource types.",
+        "IsCustom": True,
+        "Actions": permissions(),
+        "NotActions": [],
+        "DataActions": [],
+        "NotDataActions": [],
+        "AssignableScopes": [scope],
+    }
+
+
+def permissions() -> list[str]:
+    """Every RBAC action of the guards, in the catalogue's order."""
+    return [permission for guard in GUARDS for permission in guard.permissions]
+
+
+def operations() -> list[str]:
+    """The operation names whose events the guards want, in the catalogue's order."""
+    return [operation for guard in GUARDS for operation in guard.operations]
+
+
+def print_role(scope: str, out: TextIO) -> None:
+    """The role as JSON."""
+    json.dump(role_definition(scope), out, indent=2)
+    out.write("\n")
+
+
+def print_operations(out: TextIO) -> None:
+    """The operations on one line, as `az eventgrid` takes the values of a filter."""
+    out.write(" ".join(operations()) + "\n")

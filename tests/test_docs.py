@@ -1,0 +1,93 @@
+"""Documentation is a promise: README, sample settings, policy and schema say what the code does."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from guards import GUARDS
+from guards.cli import catalogue
+from guards.engine.model import Outcome
+from guards.engine.policy import default, parse
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+ALERT_DOC = (ROOT / "docs/alert.md").read_text()
+SCHEMA = json.loads((ROOT / "docs/alert.schema.json").read_text())
+SAMPLE = json.loads((ROOT / "local.settings.sample.json").read_text())["Values"]
+
+
+def settings_read_by_the_app() -> set[str]:
+    """Every app setting that wiring.py names."""
+    source = (ROOT / "guards/wiring.py").read_text()
+    names = set(re.findall(r'"((?:GUARD|AZURE|ARM)_[A-Z_]+)"', source))
+    suffixes = re.findall(r'f"\{STORAGE\}(__\w+)"', source)
+    return names | {f"GUARD_STORAGE{suffix}" for suffix in suffixes}
+
+
+@pytest.mark.parametrize("setting", sorted(settings_read_by_the_app()))
+def test_every_setting_is_in_readme_and_sample(setting: str) -> None:
+    """A setting the app reads is explained, and has a harmless value in the sample."""
+    assert f"| `{setting}` |" in README
+    assert setting in SAMPLE
+
+
+def test_the_sample_changes_nothing() -> None:
+    """Whoever copies the sample starts in audit mode."""
+    assert SAMPLE["GUARD_MODE"] == "audit"
+
+
+@pytest.mark.parametrize("guard", GUARDS, ids=lambda guard: guard.resource_type)
+def test_every_guard_and_rule_is_in_the_readme_table(guard: object) -> None:
+    """The table shows each type with each setting, its desired value and what absence means."""
+    rows = [row.split("|") for row in README.splitlines() if row.startswith("| ")]
+    table: dict[str, dict[str, list[str]]] = {}
+    current = ""
+    for cells in rows:
+        current = cells[1].strip(" `") or current
+        table.setdefault(current, {})[cells[2].split("`")[1] if "`" in cells[2] else ""] = cells
+    for rule in guard.rules:  # type: ignore[attr-defined]
+        cells = table[guard.resource_type][rule.path]  # type: ignore[attr-defined]
+        assert cells[4].strip() == rule.desired
+        assert cells[5].strip() == rule.when_absent
+
+
+def test_the_shipped_policy_names_every_rule_and_enforces_the_strict_default() -> None:
+    """policy.yaml is the default, written out: changing a line there is all it takes."""
+    text = (ROOT / "policy.yaml").read_text()
+    named = yaml.safe_load(text)["resources"]
+    assert {g.resource_type: {r.id for r in g.rules} for g in GUARDS} == {
+        type_: set(rules) for type_, rules in named.items()
+    }
+    shipped = parse(text, GUARDS).types
+    assert shipped == default(GUARDS).types
+
+
+def test_the_role_has_no_action_that_exports_or_deletes() -> None:
+    """Least privilege: the guard can neither take a SAS nor delete what it guards."""
+    actions = [action.lower() for action in catalogue.permissions()]
+    assert len(actions) == len(set(actions))
+    for forbidden in ("begingetaccess", "delete", "importimage", "pipelineruns", "*"):
+        assert not [action for action in actions if forbidden in action]
+
+
+def test_the_event_filter_fits_event_grid() -> None:
+    """An advanced filter takes 25 values in all."""
+    assert 0 < len(catalogue.operations()) <= 25
+
+
+@pytest.mark.parametrize("field", SCHEMA["required"])
+def test_every_field_of_the_alert_is_explained(field: str) -> None:
+    """docs/alert.md names each field of the schema."""
+    assert f"`{field}`" in ALERT_DOC
+
+
+def test_every_outcome_of_the_schema_is_explained() -> None:
+    """docs/alert.md says what each outcome means, and the engine knows no other."""
+    outcomes = SCHEMA["properties"]["outcome"]["enum"]
+    silent = {Outcome.ALREADY_COMPLIANT, Outcome.DEFERRED}
+    assert set(outcomes) == set(Outcome) - silent
+    for outcome in outcomes:
+        assert f"| *{outcome}* |" in ALERT_DOC
