@@ -8,6 +8,7 @@ it: AllowPrivate needs a disk access, and a disk access is refused with any othe
 from collections.abc import Sequence
 from typing import Any
 
+from guards.engine.events import clean
 from guards.engine.model import (
     Blocked,
     Body,
@@ -116,7 +117,7 @@ def plan(body: Body, findings: Sequence[Finding], policy: TypePolicy) -> Plan:
     access = at(body, DISK_ACCESS)
     if access and any(finding.rule == NETWORK_ACCESS.id for finding in closable):
         # Which empty value Azure takes is unverified: null first, "" if it calls null a conflict.
-        changes.append(Change(DISK_ACCESS, str(access), None))
+        changes.append(Change(DISK_ACCESS, clean(str(access), 2048), None))
         otherwise = merged(patch, nested(DISK_ACCESS, ""))
         patch = merged(patch, nested(DISK_ACCESS, None))
     return Plan((Patch(patch, otherwise),), tuple(changes), blocked)

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from typing import Any, TextIO
 
 from guards.cli.evaluate import Verdict
-from guards.engine.alerts import finding_json
 from guards.engine.events import clean
 from guards.engine.model import Plan
+from guards.engine.shapes import finding_json
 
 
 def as_json(verdicts: Sequence[Verdict], out: TextIO) -> None:

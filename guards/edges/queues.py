@@ -35,7 +35,7 @@ class StorageQueue:
         try:
             async with asyncio.timeout(TIMEOUT_S):
                 sent = await self._client.send_message(
-                    json.dumps(message, ensure_ascii=False),
+                    json.dumps(message),
                     visibility_timeout=int(delay_s) or None,
                     time_to_live=-1,  # a message lives until someone has dealt with it
                 )
@@ -50,7 +50,7 @@ class StorageQueue:
                 await self._client.update_message(
                     receipt.id,
                     receipt.pop_receipt,
-                    content=json.dumps(message, ensure_ascii=False),
+                    content=json.dumps(message),
                     visibility_timeout=int(delay_s),
                 )
         except (AzureError, TimeoutError) as e:

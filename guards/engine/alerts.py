@@ -5,19 +5,22 @@ An alert fits a queue message whatever happens: a longer one is cut with a note,
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from guards.engine.events import clean
 from guards.engine.model import Body, Caller, Change, Finding, Guard, Outcome, Severity, Source
 from guards.engine.rules import at, merged, nested
+from guards.engine.shapes import caller_json, finding_json
 
 SCHEMA = "exportguard.alert/1"
 MAX_BYTES = 47 * 1024
 """Queue messages hold 64 KiB after base64, so 48 KiB of text; a little room is left."""
 
 MAX_REASON = 4096
+MAX_TEXT = 2048
+"""Longest `reason`, and longest other text, in characters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,26 +47,21 @@ class Alert:
     undo: tuple[Body, ...] = ()
 
     def message(self) -> dict[str, Any]:
-        """The JSON of `guard-alerts`, within `MAX_BYTES`."""
-        alert = self
-        if self.reason and len(self.reason) > MAX_REASON:
-            alert = replace(self, reason=clean(self.reason, MAX_REASON))
-        message = alert._as_json()
-        if _size(message) <= MAX_BYTES:
-            return message
-        note = f"(cut: {len(self.findings)} findings in all)"
-        reason = clean(f"{note} {alert.reason or ''}", MAX_REASON)
+        """The JSON of `guard-alerts`: harmless to show, and within `MAX_BYTES`."""
+        message = self._as_json()
+        text = json.dumps(message)
+        if len(text) <= MAX_BYTES and "\\" not in text:
+            return message  # no escape, so no control character either: the usual case
+        message = {key: _harmless(value) for key, value in message.items()}
+        message["reason"] = clean(self.reason, MAX_REASON) or None
         kept = len(self.findings)
-        while kept and _size(message) > MAX_BYTES:
+        while _size(message) > MAX_BYTES:
             kept //= 2
-            short = replace(
-                alert,
-                findings=alert.findings[:kept],
-                changes=alert.changes[:kept],
-                undo=(),
-                reason=reason,
-            )
-            message = short._as_json()
+            message["undo"] = []
+            message["findings"] = message["findings"][:kept]
+            message["changes"] = message["changes"][:kept]
+            note = f"(cut: {len(self.findings)} findings in all) {self.reason or ''}"
+            message["reason"] = clean(note, MAX_REASON if kept else MAX_REASON // 8)
         return message
 
     def _as_json(self) -> dict[str, Any]:
@@ -78,13 +76,7 @@ class Alert:
             "findings": [finding_json(finding) for finding in self.findings],
             "changes": [{"path": c.path, "from": c.before, "to": c.after} for c in self.changes],
             "reason": self.reason,
-            "caller": {
-                "objectId": self.caller.object_id,
-                "appId": self.caller.app_id,
-                "name": self.caller.name,
-                "ipAddress": self.caller.ip_address,
-                "principalType": self.caller.principal_type,
-            },
+            "caller": caller_json(self.caller),
             "operationName": self.operation_name,
             "eventId": self.event_id,
             "eventTime": self.event_time,
@@ -96,15 +88,13 @@ class Alert:
         }
 
 
-def finding_json(finding: Finding) -> dict[str, str | None]:
-    """A finding as alerts and the command line show it."""
-    return {
-        "rule": finding.rule,
-        "path": finding.path,
-        "actual": finding.actual,
-        "desired": finding.desired,
-        "severity": finding.severity,
-    }
+def _harmless(value: Any) -> Any:
+    """The same JSON with every text cleaned and cut."""
+    if isinstance(value, str):
+        return clean(value, MAX_TEXT)
+    if isinstance(value, Mapping):
+        return {key: _harmless(item) for key, item in value.items()}
+    return [_harmless(item) for item in value] if isinstance(value, list) else value
 
 
 def _size(message: dict[str, Any]) -> int:

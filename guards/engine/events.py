@@ -13,14 +13,17 @@ from guards.engine.errors import Unreadable
 from guards.engine.model import Caller, ResourceChange
 
 _MAX_TEXT = 256
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]+")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]+")
 
 _CLAIMS = "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/"
 _OBJECT_ID = "http://schemas.microsoft.com/identity/claims/objectidentifier"
 
 
 def clean(text: object, limit: int = _MAX_TEXT) -> str:
-    """Text from outside for people to read: no control or direction marks, at most `limit` long."""
+    """Text from outside for people to read, at most `limit` long.
+
+    Control characters, direction marks and halves of surrogate pairs become a space.
+    """
     if not isinstance(text, str):
         return ""
     text = _CONTROL.sub(" ", text[: limit * 2]).strip()
@@ -32,7 +35,7 @@ def _mapping(value: object) -> Mapping[str, Any]:
     if isinstance(value, str) and value.lstrip().startswith("{"):
         try:
             value = json.loads(value)
-        except ValueError:
+        except (ValueError, RecursionError):
             return {}
     return value if isinstance(value, Mapping) else {}
 

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from guards.engine.events import clean
 from guards.engine.ids import ResourceId
 from guards.engine.model import Guard, Mode, Rule, RuleSettings, TypePolicy
 
@@ -55,29 +56,60 @@ class _Rule(BaseModel):
 class _File(BaseModel):
     model_config = ConfigDict(extra="forbid")
     version: Literal[1]
-    resources: dict[str, dict[str, _Rule]] = Field(default_factory=dict)
+    resources: dict[str, dict[str, Any]] = Field(default_factory=dict)
 
 
-def _settings(rule: Rule, given: _Rule, place: str, mistakes: list[str]) -> RuleSettings:
-    known = dict(rule.options)
-    for name in sorted(given.model_fields_set - {"mode"} - set(known)):
-        allowed = ", ".join(["mode", *known])
-        mistakes.append(f"{place}.{name}: this rule has no such key; allowed: {allowed}")
-    options = {name: getattr(given, name, default) for name, default in known.items()}
-    return RuleSettings(given.mode or rule.default_mode, options)
+class _Reader:
+    """Walks a policy and collects every mistake."""
 
+    def __init__(self) -> None:
+        self.mistakes: list[str] = []
 
-def _type_policy(
-    guard: Guard, given: Mapping[str, _Rule], place: str, mistakes: list[str]
-) -> TypePolicy:
-    known = {rule.id for rule in guard.rules}
-    allowed = ", ".join(rule.id for rule in guard.rules)
-    unknown = sorted(set(given) - known)
-    mistakes.extend(f"{place}.{name}: no such rule; allowed: {allowed}" for name in unknown)
-    return {
-        rule.id: _settings(rule, given.get(rule.id, _Rule()), f"{place}.{rule.id}", mistakes)
-        for rule in guard.rules
-    }
+    def rule(self, rule: Rule, given: Any, place: str) -> RuleSettings:
+        """The settings of one rule; its defaults where the policy is silent or wrong."""
+        known = dict(rule.options)
+        read = _Rule()
+        try:
+            read = _Rule.model_validate({} if given is None else given)
+        except ValidationError as e:
+            self.mistakes += [_mistake(error, place) for error in e.errors()]
+        for name in sorted(read.model_fields_set - {"mode"} - set(known)):
+            allowed = ", ".join(["mode", *known])
+            self.mistakes.append(f"{place}.{name}: this rule has no such key; allowed: {allowed}")
+        options = {name: getattr(read, name, default) for name, default in known.items()}
+        return RuleSettings(read.mode or rule.default_mode, options)
+
+    def type(self, guard: Guard, given: Mapping[str, Any], place: str) -> TypePolicy:
+        """The settings of one type."""
+        rules = {rule.id: rule for rule in guard.rules}
+        unknown = sorted(set(given) - set(rules))
+        allowed = ", ".join(rules)
+        self.mistakes += [f"{place}.{name}: no such rule; allowed: {allowed}" for name in unknown]
+        return {
+            name: self.rule(rule, given.get(name), f"{place}.{name}")
+            for name, rule in rules.items()
+        }
+
+    def types(
+        self, given: Mapping[str, Mapping[str, Any]], guards: Iterable[Guard]
+    ) -> dict[str, TypePolicy]:
+        """The settings of every guarded type."""
+        by_type = {guard.resource_type.lower(): guard for guard in guards}
+        allowed = ", ".join(guard.resource_type for guard in by_type.values())
+        named: dict[str, str] = {}
+        for name in given:
+            place = f"resources.{clean(name)}"
+            if name.lower() not in by_type:
+                self.mistakes.append(f"{place}: not a guarded type; allowed: {allowed}")
+            elif name.lower() in named:
+                self.mistakes.append(f"{place}: named before as {named[name.lower()]}")
+            else:
+                named[name.lower()] = name
+        found = {}
+        for key, guard in by_type.items():
+            name = named.get(key, guard.resource_type)
+            found[guard.resource_type] = self.type(guard, given.get(name, {}), f"resources.{name}")
+        return found
 
 
 def _load(text: str) -> _File:
@@ -85,17 +117,18 @@ def _load(text: str) -> _File:
         raise PolicyError(f"policy: {len(text)} characters; at most {MAX_SIZE} are read")
     try:
         document = yaml.safe_load(text)
-    except (yaml.YAMLError, RecursionError) as e:
+    except (yaml.YAMLError, RecursionError, ValueError) as e:
         raise PolicyError(f"policy: not YAML: {e}") from e
     try:
         return _File.model_validate(document)
     except ValidationError as e:
-        raise PolicyError("\n".join(_mistake(error) for error in e.errors())) from e
+        raise PolicyError("\n".join(_mistake(error, "") for error in e.errors())) from e
 
 
-def _mistake(error: Any) -> str:
-    place = ".".join(str(part) for part in error["loc"]) or "policy"
-    return f"{place}: {error['msg']} (found {str(error['input'])[:60]!r})"
+def _mistake(error: Any, place: str) -> str:
+    parts = [place, *(str(part) for part in error["loc"])]
+    where = clean(".".join(part for part in parts if part)) or "policy"
+    return f"{where}: {error['msg']} (found {clean(repr(error['input']), 60)})"
 
 
 def parse(text: str, guards: Iterable[Guard]) -> Policy:
@@ -104,20 +137,11 @@ def parse(text: str, guards: Iterable[Guard]) -> Policy:
     Raises:
         PolicyError: with every mistake, a line each.
     """
-    file = _load(text)
-    mistakes: list[str] = []
-    given = {name.lower(): (name, rules) for name, rules in file.resources.items()}
-    guards = tuple(guards)
-    types: dict[str, TypePolicy] = {}
-    for guard in guards:
-        name, rules = given.pop(guard.resource_type.lower(), (guard.resource_type, {}))
-        types[guard.resource_type] = _type_policy(guard, rules, f"resources.{name}", mistakes)
-    for name, _ in given.values():
-        allowed = ", ".join(guard.resource_type for guard in guards)
-        mistakes.append(f"resources.{name}: not a guarded type; allowed: {allowed}")
-    if mistakes:
-        raise PolicyError("\n".join(mistakes))
-    return Policy(hashlib.sha256(text.encode()).hexdigest(), types)
+    reader = _Reader()
+    types = reader.types(_load(text).resources, guards)
+    if reader.mistakes:
+        raise PolicyError("\n".join(reader.mistakes))
+    return Policy(hashlib.sha256(text.encode("utf-8", "replace")).hexdigest(), types)
 
 
 def default(guards: Iterable[Guard]) -> Policy:

@@ -31,6 +31,9 @@ RECHECK_DELAYS_S = (5, 30)
 FIRST_DELAY_S, LONGEST_DELAY_S, GIVE_UP = 10, 15 * 60, timedelta(hours=24)
 """Expected trouble is tried again after 10 s, doubling to 15 min, for a day."""
 
+MOST_ATTEMPTS = 200
+"""A day takes about 100; a message with a time in the future ends here."""
+
 _TERMINAL_STATES = {"succeeded", "failed", "canceled"}
 
 _ACCEPTED_YET_OPEN = (
@@ -132,23 +135,55 @@ async def reconcile(task: Task, guard: Guard, resource: ResourceId, ports: Ports
         evidence = task.evidence or _seen(look, (), (), Severity.HIGH, {})
         return await look.tell(Outcome.NOT_REVERTED, evidence, f"could not be read: {e}")
 
-    accepted = task.evidence is not None and task.evidence.accepted
-    if accepted and _in_progress(body):
-        raise Transient("Azure has not finished the change it accepted")
-    if not accepted:
+    held = task.evidence
+    if held is None or not held.accepted:
         await _recheck_if_early(look, body)
+    elif _in_progress(body):
+        raise Transient("Azure has not finished the change it accepted")
 
     verdict = decide(look.findings(body), ports.cap)
+    if held is not None:
+        result = await _follow_up(look, held, verdict)
+        if result is not None:
+            return result
+        if not _covers(held, verdict):
+            look = replace(look, task=replace(task, evidence=None))
     if not verdict.findings:
-        return await _compliant(look)
+        return Result(Outcome.ALREADY_COMPLIANT)
 
     plan = guard.plan(body, verdict.to_close, look.policy.of(guard))
     if not plan.steps:
         return await _only_tell(look, body, verdict, plan)
-    if accepted:
-        seen = _at_least_high(_evidence(look, body, verdict, plan))
-        return await look.tell(Outcome.NOT_REVERTED, seen, _ACCEPTED_YET_OPEN)
     return await _close(look, body, verdict, plan)
+
+
+def _covers(held: Evidence, verdict: Verdict) -> bool:
+    """Whether an earlier look saw everything that is open now."""
+    return {f.rule for f in held.findings} >= {f.rule for f in verdict.findings}
+
+
+async def _follow_up(look: Look, held: Evidence, verdict: Verdict) -> Result | None:
+    """What became of what an earlier look saw; None if the look goes on.
+
+    A setting that another write opened since is a violation of its own: the old one is told with
+    its own id first, and the look goes on with the new one.
+    """
+    now_open = {finding.rule for finding in verdict.findings}
+    closed = tuple(finding for finding in held.findings if finding.rule not in now_open)
+    covered = _covers(held, verdict)
+    if not now_open or (closed and not covered):
+        paths = {finding.path for finding in closed}
+        gone = tuple(c for c in held.changes if c.path in paths or not now_open)
+        told = replace(held, findings=closed, changes=gone)
+        if held.accepted:
+            result = await look.tell(Outcome.REVERTED, told)
+        else:
+            result = await look.tell(Outcome.FOUND_CLOSED, told, _FOUND_CLOSED)
+        return None if now_open else result
+    if held.accepted:
+        result = await look.tell(Outcome.NOT_REVERTED, _at_least_high(held), _ACCEPTED_YET_OPEN)
+        return result if covered else None
+    return None
 
 
 async def _close(look: Look, body: Body, verdict: Verdict, plan: Plan) -> Result:
@@ -239,7 +274,7 @@ async def _explain_refusal(look: Look, error: GuardError) -> str:
 async def _write_intent(look: Look, evidence: Evidence) -> Receipt | None:
     """Before anything is changed; a message in hand that already says the same serves as one."""
     held = look.task.evidence
-    if held is not None and evidence is held:
+    if evidence is held:
         return None
     message = look.task.with_evidence(evidence).message()
     return await look.ports.work.put(message, look.ports.intent_delay_s)
@@ -254,7 +289,7 @@ async def put_off(
         Transient: the queue cannot be reached and no intent exists.
     """
     started = datetime.fromisoformat(task.first_seen)
-    if ports.clock.now() - started >= GIVE_UP:
+    if ports.clock.now() - started >= GIVE_UP or task.attempt >= MOST_ATTEMPTS:
         reason = f"given up after {task.attempt} attempts in a day: {error}"
         return await give_up(task, reason, ports, intent)
     delay = min(FIRST_DELAY_S * 2 ** min(task.attempt, 10), LONGEST_DELAY_S)
@@ -296,16 +331,6 @@ async def give_up(task: Task, reason: str, ports: Ports, intent: Receipt | None 
     return Result(Outcome.NOT_REVERTED, alert_id, reason)
 
 
-async def _compliant(look: Look) -> Result:
-    """Nothing to close; if an earlier look saw something, its alert goes out now."""
-    evidence = look.task.evidence
-    if evidence is None:
-        return Result(Outcome.ALREADY_COMPLIANT)
-    if evidence.accepted:
-        return await look.tell(Outcome.REVERTED, evidence)
-    return await look.tell(Outcome.FOUND_CLOSED, evidence, _FOUND_CLOSED)
-
-
 async def _deleted_meanwhile(look: Look, evidence: Evidence | None) -> Result:
     """No resource, no alert, unless an earlier look saw it open."""
     if evidence is None:
@@ -338,14 +363,11 @@ def _would_have(plan: Plan) -> str:
 
 
 def _evidence(look: Look, body: Body, verdict: Verdict, plan: Plan) -> Evidence:
-    """What this look saw; that of an earlier look if it already covers it, so that ids stay."""
+    """What this look saw; that of an earlier look if there is one, so that ids stay."""
     held = look.task.evidence
     if held is not None:
-        covered = {finding.rule for finding in held.findings}
-        if covered >= {finding.rule for finding in verdict.findings}:
-            return held
-    severity = alerts.worst(verdict.findings)
-    return _seen(look, verdict.findings, plan.changes, severity, body)
+        return held
+    return _seen(look, verdict.findings, plan.changes, alerts.worst(verdict.findings), body)
 
 
 def _seen(

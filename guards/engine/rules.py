@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from guards.engine.events import clean
 from guards.engine.model import Body, Finding, Mode, Rule, TypePolicy
 
 
@@ -51,5 +52,6 @@ def deviation(rule: Rule, body: Body, policy: TypePolicy) -> Finding | None:
     mode = policy[rule.id].mode
     if mode is Mode.OFF or complies(rule, body):
         return None
-    actual = text_at(body, rule.path)
+    value = text_at(body, rule.path)
+    actual = None if value is None else clean(value)
     return Finding(rule.id, rule.path, actual, rule.desired, rule.severity, mode)

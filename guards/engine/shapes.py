@@ -1,0 +1,25 @@
+"""Callers and findings as JSON: one form for alerts, queue messages and the command line."""
+
+from guards.engine.model import Caller, Finding
+
+
+def caller_json(caller: Caller) -> dict[str, str]:
+    """A caller as messages and alerts show it."""
+    return {
+        "objectId": caller.object_id,
+        "appId": caller.app_id,
+        "name": caller.name,
+        "ipAddress": caller.ip_address,
+        "principalType": caller.principal_type,
+    }
+
+
+def finding_json(finding: Finding) -> dict[str, str | None]:
+    """A finding as alerts and the command line show it."""
+    return {
+        "rule": finding.rule,
+        "path": finding.path,
+        "actual": finding.actual,
+        "desired": finding.desired,
+        "severity": finding.severity,
+    }
