@@ -34,7 +34,7 @@ class FunctionsProcess:
         on_start: Callable[[], None],
     ) -> None:
         port = free_port()
-        self.key = secrets.token_urlsafe(24)
+        self.key = secrets.token_hex(24)  # no leading dash, which would read as an option
         self.url = f"http://127.0.0.1:{port}"
         self._say = say
         self._on_start = on_start

@@ -18,7 +18,8 @@ if os.getppid() == int(sys.argv[1]):
     os.execv(sys.argv[2], sys.argv[2:])
 """
 """Asks the kernel to kill this process when its parent dies, however that happens, and then becomes
-the program. On other systems than Linux a SIGKILL of the supervisor can leave children behind.
+the program. The parent is the thread that started it: use the main thread. On other systems than
+Linux a SIGKILL of the supervisor can leave children behind.
 """
 
 

@@ -75,7 +75,7 @@ class Sandbox:
         """What the port file holds."""
         self.tokens = Tokens()
         self.identity = Identity(self.tokens)
-        self.topic = Topic(secrets.token_urlsafe(24), schedule_from(os.environ), tokens=self.tokens)
+        self.topic = Topic(secrets.token_hex(24), schedule_from(os.environ), tokens=self.tokens)
         self.sinks = Sinks()
         self.arm = Arm(
             self.tokens,

@@ -154,7 +154,7 @@ class Message:
 
 
 class Queue:
-    """Messages with delay and pop receipts, as UTF-8 text of at most 48 KiB, as the real one.
+    """Messages with delay and pop receipts, JSON text of at most 48 KiB each.
 
     Does not imitate counts of deliveries, poison queues, expiry, or polling: tests take messages.
     """
@@ -200,6 +200,6 @@ class Queue:
 
 
 def _encoded(message: Mapping[str, Any]) -> bytes:
-    text = json.dumps(message, ensure_ascii=False).encode()
+    text = json.dumps(message).encode()
     assert len(text) <= 48 * 1024, "the storage queue would refuse it"
     return text

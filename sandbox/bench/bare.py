@@ -13,7 +13,6 @@ from xml.sax.saxutils import escape
 
 from aiohttp import ClientSession, TCPConnector
 from azure.storage.queue import AccountSasPermissions, ResourceTypes, generate_account_sas
-
 from yarl import URL
 
 from sandbox.bench.floor import ALERTS, INTENT_S, LIMITS, WORK, Surroundings
@@ -35,7 +34,7 @@ class Bare:
         self._sas = generate_account_sas(
             settings["AccountName"],
             settings["AccountKey"],
-            ResourceTypes(object=True),
+            ResourceTypes(container=True, object=True),
             AccountSasPermissions(read=True, add=True, process=True, delete=True, update=True),
             datetime.now(UTC) + timedelta(hours=2),
         )

@@ -9,7 +9,6 @@ import importlib
 import json
 import sys
 import time
-from contextlib import AbstractAsyncContextManager
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
@@ -52,8 +51,7 @@ async def _serve(name: str) -> None:
     )
     surroundings = Surroundings(**json.loads(await reader.readline()))
     module = importlib.import_module(f"sandbox.bench.{name}")
-    opened: AbstractAsyncContextManager[Floor] = module.opened(surroundings)
-    async with opened as floor:
+    async with module.opened(surroundings) as floor:
         _answer({"ready": True})
         while line := await reader.readline():
             order = json.loads(line)

@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from azure.identity.aio import ManagedIdentityCredential
 from azure.mgmt.compute.aio import ComputeManagementClient
-from azure.mgmt.compute.models import DiskUpdate
+from azure.mgmt.compute.models import DiskUpdate, DiskUpdateProperties
 from azure.storage.queue.aio import QueueClient
 
 from sandbox.bench.floor import ALERTS, INTENT_S, WORK, Surroundings
@@ -35,8 +35,10 @@ class Naive:
         group, name = _names(disk)
         await self._compute.disks.get(group, name)
         intent = await self._work.send_message(self._message, visibility_timeout=INTENT_S)
-        closed = DiskUpdate(network_access_policy="DenyAll", public_network_access="Disabled")
-        poller = await self._compute.disks.begin_update(group, name, closed)
+        closed = DiskUpdateProperties(
+            network_access_policy="DenyAll", public_network_access="Disabled"
+        )
+        poller = await self._compute.disks.begin_update(group, name, DiskUpdate(properties=closed))
         await poller.result()
         await self._alerts.send_message(self._message)
         await self._work.delete_message(intent)

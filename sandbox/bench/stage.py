@@ -6,10 +6,10 @@ everywhere, and it is posted only where its cost is what is measured.
 
 import asyncio
 import json
-from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from enum import StrEnum
-from typing import Any
+from itertools import cycle, islice
+from typing import Any, Self
 
 from sandbox.arm import Arm
 from sandbox.bench import floor
@@ -18,10 +18,12 @@ from sandbox.outside import Outside
 from sandbox.up import Sandbox
 
 DISK = "Microsoft.Compute/disks"
+ALERTS, WORK = "guard-alerts", "guard-work"
 UNGUARDED_TYPE = "Microsoft.Compute/diskAccesses"
 
 _OPEN = {"networkAccessPolicy": "AllowAll", "publicNetworkAccess": "Enabled"}
 _CLOSED = {"networkAccessPolicy": "DenyAll", "publicNetworkAccess": "Disabled"}
+_NOTHING: dict[str, str] = {}
 _OBJECT_ID = "http://schemas.microsoft.com/identity/claims/objectidentifier"
 _AT_ONCE = 16
 
@@ -38,13 +40,11 @@ class Kind(StrEnum):
 class Stage(Sandbox):
     """The sandbox with the app in it, its topic left without events."""
 
-    def __init__(self) -> None:
-        self.log: deque[str] = deque(maxlen=40)
-        """The app's last lines, for when something does not work."""
-        super().__init__(
-            env={"GUARD_MODE": "enforce", "GUARD_POLICY": "policy.yaml"}, say=self.log.append
-        )
+    def __init__(self, say: Callable[[str], None] = lambda line: None) -> None:
+        super().__init__(env={"GUARD_MODE": "enforce", "GUARD_POLICY": "policy.yaml"}, say=say)
         self.arm = Arm(self.tokens, self._keep)
+        self.function = ""
+        """The name of the function with the Event Grid trigger."""
         self._by_people: dict[str, bytes] = {}
         self._by_guard: dict[str, bytes] = {}
 
@@ -59,12 +59,16 @@ class Stage(Sandbox):
         kept = self._by_guard if kind is Kind.OWN_WRITE else self._by_people
         return kept[resource.lower()]
 
-    async def webhook(self) -> str:
-        """The path and query of the webhook of the function with the Event Grid trigger."""
+    def closed_by_guard(self) -> list[str]:
+        """The resources about which there is an event of the guard's own."""
+        return [*self._by_guard]
+
+    async def __aenter__(self) -> Self:
+        await super().__aenter__()
         for function in await self.functions.functions():
             if any(b["type"] == "eventGridTrigger" for b in function["bindings"]):
-                return self.functions.webhook(function["name"]).removeprefix(self.functions.url)
-        raise LookupError("the app has no function with an Event Grid trigger")
+                self.function = function["name"]
+        return self
 
     def app_settings(self) -> dict[str, str]:
         """The environment of the app's process, for another process of the same app."""
@@ -72,30 +76,57 @@ class Stage(Sandbox):
 
 
 class Props:
-    """The resources of the stage, and its queues: whatever is needed around a block."""
+    """What stands around a block: resources to write about, ARM's latency, and the queues."""
 
     def __init__(self, stage: Stage, outside: Outside) -> None:
         self._stage = stage
         self._outside = outside
-        self._standing: dict[Kind, list[str]] = {kind: [] for kind in Kind}
+        self._standing: dict[Kind, list[str]] = {}
 
     async def resources(self, kind: Kind, count: int) -> list[str]:
-        """IDs of `count` resources of a kind; noncompliant ones are opened anew each time."""
+        """IDs of `count` resources for events of a kind; the noncompliant are opened anew."""
         if kind is Kind.NONCOMPLIANT:
-            return await _all(count, lambda number: self._disk(f"open-{number:05}", _OPEN))
-        standing = self._standing[kind]
+            return await self._put(DISK, "open", _OPEN, count)
         if kind is Kind.OWN_WRITE:
-            while len(standing) < count:  # as many as the guard has closed: few are enough
-                closed = [*self._stage._by_guard]
-                standing += closed
-        elif kind is Kind.COMPLIANT:
-            have = len(standing)
-            standing += await _all(
-                count - have, lambda number: self._disk(f"closed-{have + number:05}", _CLOSED)
+            return [*islice(cycle(self._stage.closed_by_guard()), count)]
+        if len(self._standing.get(kind, [])) < count:
+            type_, properties = (
+                (DISK, _CLOSED) if kind is Kind.COMPLIANT else (UNGUARDED_TYPE, _NOTHING)
             )
-        else:
-            have = len(standing)
-            standing += await _all(
-                count - have, lambda number: self._unguarded(f"access-{have + number:05}")
-            )
-        return standing[:count]
+            self._standing[kind] = await self._put(type_, kind.value, properties, count)
+        return self._standing[kind][:count]
+
+    async def _put(
+        self, type_: str, name: str, properties: dict[str, str], count: int
+    ) -> list[str]:
+        limit = asyncio.Semaphore(_AT_ONCE)
+
+        async def put(number: int) -> str:
+            async with limit:
+                sku = "Premium_LRS" if type_ == DISK else None
+                return await self._outside.put(
+                    "mallory", type_, f"{name}-{number:05}", properties, sku
+                )
+
+        return await asyncio.gather(*(put(number) for number in range(count)))
+
+    async def latency(self, milliseconds: float) -> None:
+        """Set what is added to every ARM call from now on."""
+        await self._outside.settings(latency_ms=milliseconds)
+
+    async def make_queues(self) -> None:
+        """The queues of the floors."""
+        await self._stage.azurite.create_queues((floor.WORK, floor.ALERTS, floor.LIMITS))
+
+    async def an_alert(self) -> str:
+        """The text of an alert as it lies in the queue of alerts."""
+        async with self._outside.queue(ALERTS) as queue:
+            [message] = await queue.peek_messages(max_messages=1)
+            return str(message.content)
+
+    async def take_all(self, name: str) -> int:
+        """Empty a queue; how many messages were in it."""
+        async with self._outside.queue(name) as queue:
+            properties = await queue.get_queue_properties()
+            await queue.clear_messages()
+            return int(properties.approximate_message_count or 0)

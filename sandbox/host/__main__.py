@@ -18,7 +18,7 @@ from sandbox.host.invocations import Invocations
 
 BAD_APP = 1
 TIMED_OUT = 3
-_GRACE = 1.0
+_GRACE = 0.5
 """Seconds between a time-out and the end of the process, for queue messages to be released."""
 
 log = logging.getLogger("sandbox.host")

@@ -40,19 +40,20 @@ class BackOff:
 
     longest: float
     exponent: int = 0
+    current: float = FASTEST
 
     def after(self, *, found: bool) -> float:
         """The pause after a look that found messages, or did not."""
         if found:
             self.exponent = 1
-            return FASTEST
-        pause = FASTEST
-        if self.exponent > 0:
-            pause += random.uniform(0.8, 1.2) * 2 ** (self.exponent - 1) * FASTEST
-        if pause >= self.longest:
-            return self.longest
-        self.exponent += 1
-        return pause
+            self.current = FASTEST
+        elif self.current < self.longest:
+            pause = FASTEST
+            if self.exponent > 0:
+                pause += random.uniform(0.8, 1.2) * 2 ** (self.exponent - 1) * FASTEST
+            self.exponent += 1
+            self.current = min(pause, self.longest)
+        return self.current
 
 
 class QueueListener:

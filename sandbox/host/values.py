@@ -12,10 +12,12 @@ from typing import Any
 
 from sandbox.host.protos import TypedData
 
+_COMPACT = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
+
 
 def compact(value: Any) -> str:
     """JSON without blanks, as the host writes it."""
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    return _COMPACT.encode(value)
 
 
 def typed(value: Any) -> TypedData:

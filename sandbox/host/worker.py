@@ -21,6 +21,9 @@ from sandbox.host.protos import ParameterBinding, TypedData
 TRIGGERS = {"eventgridtrigger", "queuetrigger", "timertrigger", "httptrigger"}
 OUTPUTS = {"queue", "http"}
 
+_PROPERTIES = {"host": "127.0.0.1", "protos": protos}
+"""What every request to the library carries beside its message."""
+
 
 class FunctionFailed(Exception):
     """The worker answered with a failure; `stack_trace` is the app's."""
@@ -159,7 +162,7 @@ def _request(**message: Any) -> SimpleNamespace:
     return SimpleNamespace(
         name=next(iter(message)),
         request=protos.StreamingMessage(**message),
-        properties={"host": "127.0.0.1", "protos": protos},
+        properties=_PROPERTIES,
     )
 
 

@@ -1,0 +1,1 @@
+"""The engine: events, IDs, policy, the look at one resource, alerts."""

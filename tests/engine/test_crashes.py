@@ -1,10 +1,13 @@
 """The process may die at any call: the resource ends closed, and a person learns of it once."""
 
+import asyncio
 import copy
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from guards.engine.model import Mode
 from tests.engine.samples import (
     DISK_ID,
     GUARD_ID,
@@ -36,7 +39,7 @@ async def test_the_points_are_those_of_an_undisturbed_look() -> None:
     """The list above is complete: no call is left out of the crash tests."""
     world = World(disk())
     await world.event(event())
-    assert CALLS == world.trouble.calls
+    assert world.trouble.calls == CALLS
 
 
 @EACH_POINT
@@ -47,8 +50,8 @@ async def test_a_crash_at_any_point_leaves_it_closed_and_told(point: tuple[int, 
     await world.event(event())
     await world.settle()
     assert world.is_closed()
-    assert [] == world.intents
-    assert 1 == len({alert["alertId"] for alert in world.alerts})
+    assert world.intents == []
+    assert len({alert["alertId"] for alert in world.alerts}) == 1
 
 
 @EACH_POINT
@@ -57,11 +60,11 @@ async def test_a_crash_without_redelivery_is_mended_from_the_intent(point: tuple
     world = World(disk())
     await crash_at(world, point, event())
     if not world.intents and not world.alerts:
-        assert [] == world.arm.patches
+        assert world.arm.patches == []
         return
     await world.settle()
     assert world.is_closed()
-    assert 1 == len({alert["alertId"] for alert in world.alerts})
+    assert len({alert["alertId"] for alert in world.alerts}) == 1
 
 
 @EACH_POINT
@@ -71,9 +74,9 @@ async def test_a_registry_survives_a_crash_at_any_point(point: tuple[int, str]) 
     await crash_at(world, point, event(REGISTRY_WRITE, REGISTRY_ID))
     await world.event(event(REGISTRY_WRITE, REGISTRY_ID))
     await world.settle()
-    assert "disabled" == world.properties(REGISTRY_ID)["policies"]["exportPolicy"]["status"]
-    assert "Disabled" == world.properties(REGISTRY_ID)["publicNetworkAccess"]
-    assert 1 == len({alert["alertId"] for alert in world.alerts})
+    assert world.properties(REGISTRY_ID)["policies"]["exportPolicy"]["status"] == "disabled"
+    assert world.properties(REGISTRY_ID)["publicNetworkAccess"] == "Disabled"
+    assert len({alert["alertId"] for alert in world.alerts}) == 1
 
 
 @pytest.mark.parametrize("first", ["before", "after"], ids=["still-open", "already-closed"])
@@ -97,12 +100,12 @@ async def test_an_intent_that_finds_it_closed_does_not_say_reverted() -> None:
     world = World(disk())
     await crash_at(world, (CALLS.index("arm.patch") + 1, "after"), event())
     await world.settle()
-    assert "found closed" == world.alert["outcome"]
-    assert "work" == world.alert["source"]
+    assert world.alert["outcome"] == "found closed"
+    assert world.alert["source"] == "work"
     assert "meanwhile" in world.alert["reason"]
     assert world.alert["closedAt"] is None
-    assert "AllowAll" == world.alert["undo"][0]["body"]["properties"]["networkAccessPolicy"]
-    assert "alice@contoso.example" == world.alert["caller"]["name"]
+    assert world.alert["undo"][0]["body"]["properties"]["networkAccessPolicy"] == "AllowAll"
+    assert world.alert["caller"]["name"] == "alice@contoso.example"
 
 
 async def test_an_intent_that_finds_it_open_closes_it() -> None:
@@ -110,7 +113,7 @@ async def test_an_intent_that_finds_it_open_closes_it() -> None:
     world = World(disk())
     await crash_at(world, (CALLS.index("arm.patch") + 1, "before"), event())
     await world.settle()
-    assert "reverted" == world.alert["outcome"]
+    assert world.alert["outcome"] == "reverted"
     assert world.is_closed()
 
 
@@ -130,7 +133,7 @@ async def test_a_resource_deleted_after_the_crash_is_told_with_what_was_seen() -
     await crash_at(world, (CALLS.index("arm.patch") + 1, "before"), event())
     world.arm.bodies.clear()
     await world.settle()
-    assert ("deleted meanwhile", 2) == (world.alert["outcome"], len(world.alert["findings"]))
+    assert (world.alert["outcome"], len(world.alert["findings"])) == ("deleted meanwhile", 2)
 
 
 async def test_a_violation_the_dead_process_saw_is_not_lost_behind_a_new_one() -> None:
@@ -146,6 +149,30 @@ async def test_a_violation_the_dead_process_saw_is_not_lost_behind_a_new_one() -
     assert intent["evidence"]["alertId"] in {alert["alertId"] for alert in world.alerts}
 
 
+async def test_what_the_dead_process_closed_is_told_also_after_a_switch_to_audit() -> None:
+    """Someone stops all changes before the restart: what was done until then is still told."""
+    world = World(disk(publicNetworkAccess="Disabled"))
+    await crash_at(world, (CALLS.index("arm.patch") + 1, "after"), event())
+    (intent,) = world.intents
+    merge(world.properties(), {"publicNetworkAccess": "Enabled"})
+    world.ports = replace(world.ports, cap=Mode.AUDIT)
+    await world.settle()
+    assert world.properties()["publicNetworkAccess"] == "Enabled"
+    outcomes = {alert["alertId"]: alert["outcome"] for alert in world.alerts}
+    assert outcomes.pop(intent["evidence"]["alertId"]) == "found closed"
+    assert list(outcomes.values()) == ["reported only"]
+
+
+@pytest.mark.parametrize("value", ["x" * 5000, ["AllowAll"] * 500, {"mode": "AllowAll"}, 7])
+async def test_an_odd_value_does_not_make_the_intent_unreadable(value: object) -> None:
+    """Whatever Azure answers, what the guard wrote itself it can read again."""
+    world = World(disk(networkAccessPolicy=value))
+    await crash_at(world, (CALLS.index("arm.patch") + 1, "before"), event())
+    await world.settle()
+    assert world.is_closed()
+    assert world.alert["outcome"] == "reverted"
+
+
 @pytest.mark.parametrize("times", [2, 10])
 async def test_the_same_event_again_and_again_is_one_violation(times: int) -> None:
     """Event Grid delivers at least once; a reader counts alert ids."""
@@ -154,21 +181,19 @@ async def test_the_same_event_again_and_again_is_one_violation(times: int) -> No
         await world.event(copy.deepcopy(event()))
     await world.settle()
     assert world.is_closed()
-    assert 1 == len(world.alerts)
-    assert 1 == len(world.arm.patches)
+    assert len(world.alerts) == 1
+    assert len(world.arm.patches) == 1
 
 
 @pytest.mark.parametrize("times", [2, 10])
 async def test_the_same_event_on_many_instances_at_once_is_one_violation(times: int) -> None:
     """One PATCH or more, closed, and one alert id whoever reports it."""
-    import asyncio
-
     world = World(disk())
     await asyncio.gather(*(world.event(event()) for _ in range(times)))
     await world.settle()
     assert world.is_closed()
-    assert [] == world.intents
-    assert 1 == len({alert["alertId"] for alert in world.alerts})
+    assert world.intents == []
+    assert len({alert["alertId"] for alert in world.alerts}) == 1
 
 
 async def test_a_crash_of_one_of_two_instances_is_no_second_violation() -> None:
@@ -177,5 +202,5 @@ async def test_a_crash_of_one_of_two_instances_is_no_second_violation() -> None:
     await crash_at(world, (CALLS.index("work.put") + 1, "after"), event())
     await world.event(event())
     await world.settle()
-    assert ["reverted", "found closed"] == [alert["outcome"] for alert in world.alerts]
-    assert 1 == len({alert["alertId"] for alert in world.alerts})
+    assert [alert["outcome"] for alert in world.alerts] == ["reverted", "found closed"]
+    assert len({alert["alertId"] for alert in world.alerts}) == 1

@@ -55,9 +55,9 @@ def test_both_schemas_tell_the_same_change(
     assert event_type == change.event_type
     assert operation == change.operation_name
     assert resource == change.resource
-    assert "event-1" == change.event_id
-    assert "2026-03-01T11:59:59.1234567Z" == change.event_time
-    assert "c0ffee00-0000-0000-0000-000000000001" == change.correlation_id
+    assert change.event_id == "event-1"
+    assert change.event_time == "2026-03-01T11:59:59.1234567Z"
+    assert change.correlation_id == "c0ffee00-0000-0000-0000-000000000001"
     assert change.caller == ALICE
 
 
@@ -80,7 +80,7 @@ def test_without_claims_the_evidence_still_names_the_caller(claims: object) -> N
 def test_without_authorization_the_claims_still_name_the_caller(authorization: object) -> None:
     """A missing authorization costs the principal type and nothing else."""
     caller = events.parse(event(authorization=authorization)).caller
-    assert "alice@contoso.example" == caller.name
+    assert caller.name == "alice@contoso.example"
     assert caller.principal_type == ""
 
 
@@ -123,7 +123,7 @@ def test_names_lose_control_and_direction_marks() -> None:
     """A caller cannot break the log line or turn the card's text around."""
     claims = {**CLAIMS, "appid": "a\x00b\x1b[31m", "ipaddr": "\u202e1.2.3.4\u2066\r\nX: y"}
     caller = events.parse(event(claims=claims, id="a\nb")).caller
-    assert ("a b [31m", "1.2.3.4 X: y") == (caller.app_id, caller.ip_address)
+    assert (caller.app_id, caller.ip_address) == ("a b [31m", "1.2.3.4 X: y")
 
 
 def test_long_names_are_cut() -> None:
@@ -142,7 +142,7 @@ def test_an_id_with_control_characters_is_not_mended() -> None:
 )
 def test_what_is_no_event_is_unreadable(broken: object) -> None:
     """The reader says why, and nothing else is raised."""
-    with pytest.raises(Unreadable, match="^event: "):
+    with pytest.raises(Unreadable, match=r"^event: "):
         events.parse(broken)
 
 

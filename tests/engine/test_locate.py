@@ -78,7 +78,7 @@ async def test_what_is_not_guarded_costs_nothing(
     assert locate(_change(operation, resource, event_type), GUARDS) is None
     world = World(disk())
     await world.event({**event(operation, resource), "eventType": event_type})
-    assert [] == [call for call in world.trouble.calls if call != "own_id"]
+    assert [call for call in world.trouble.calls if call != "own_id"] == []
 
 
 @pytest.mark.parametrize(
@@ -101,6 +101,6 @@ async def test_an_operation_that_does_not_fit_its_resource_is_told(
         locate(_change(operation, resource), GUARDS)
     world = World(disk())
     await world.event({**event(operation, resource), "subject": resource})
-    assert [] == world.arm.asked
-    assert "reported only" == world.alert["outcome"]
+    assert world.arm.asked == []
+    assert world.alert["outcome"] == "reported only"
     assert operation == world.alert["operationName"]

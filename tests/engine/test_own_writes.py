@@ -36,7 +36,7 @@ async def test_an_own_write_makes_no_call(operation: str, resource: str) -> None
     """The event of the guard's own PATCH ends before any request."""
     world = World(disk())
     await world.event(by_guard(operation, resource))
-    assert ["own_id"] == world.trouble.calls
+    assert world.trouble.calls == ["own_id"]
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ async def test_anything_else_by_its_identity_is_a_critical_alert(
     world = World(disk(), registry())
     await world.event(by_guard(operation, resource))
     critical = [alert for alert in world.alerts if alert["severity"] == "critical"]
-    assert 1 == len(critical)
+    assert len(critical) == 1
     assert operation in critical[0]["reason"]
     assert operation == critical[0]["operationName"]
 
@@ -85,8 +85,8 @@ async def test_an_own_write_without_claims_costs_one_get() -> None:
     """No loop: it ends as compliant."""
     world = World(closed_disk())
     result = await world.event(anonymous())
-    assert "already compliant" == result.outcome
-    assert ["policy", "arm.get"] == world.trouble.calls
+    assert result.outcome == "already compliant"
+    assert world.trouble.calls == ["policy", "arm.get"]
 
 
 async def test_a_work_message_cannot_claim_to_be_its_own() -> None:

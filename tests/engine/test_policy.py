@@ -36,15 +36,15 @@ def test_what_the_file_does_not_name_keeps_the_strict_default() -> None:
     strict = policy.default(GUARDS)
     for guard in (disk.GUARD, snapshot.GUARD):
         modes = {rule: settings.mode for rule, settings in strict.of(guard).items()}
-        assert {
+        assert modes == {
             "networkAccessPolicy": Mode.ENFORCE,
             "publicNetworkAccess": Mode.ENFORCE,
             "dataAccessAuthMode": Mode.OFF,
-        } == modes
-        assert [] == list(strict.of(guard)["networkAccessPolicy"].options["allowed_disk_accesses"])
+        }
+        assert list(strict.of(guard)["networkAccessPolicy"].options["allowed_disk_accesses"]) == []
     registry = strict.of(container_registry.GUARD)
     assert {Mode.ENFORCE} == {settings.mode for settings in registry.values()}
-    assert "block" == registry["publicNetworkAccess"].options["when_unreachable"]
+    assert registry["publicNetworkAccess"].options["when_unreachable"] == "block"
 
 
 def test_the_shipped_policy_means_the_same_as_an_empty_one() -> None:
@@ -75,7 +75,7 @@ def _plain(parsed: Policy) -> dict[str, dict[str, object]]:
 def test_a_bare_off_is_off(word: str) -> None:
     """YAML reads a bare off as false; the guard reads what was meant."""
     rules = parse(one("publicNetworkAccess", f"mode: {word}")).of(disk.GUARD)
-    assert Mode.OFF == rules["publicNetworkAccess"].mode
+    assert rules["publicNetworkAccess"].mode == Mode.OFF
 
 
 @pytest.mark.parametrize("word", ["on", "true", "Enforce", "enforced", "1", "[]", "''", "deny"])
@@ -89,14 +89,14 @@ def test_a_mode_nobody_knows_is_a_mistake(word: str) -> None:
 def test_types_are_found_in_any_casing() -> None:
     """As Azure writes them, sometimes."""
     text = one("publicNetworkAccess", "mode: audit", type_="microsoft.compute/DISKS")
-    assert Mode.AUDIT == parse(text).of(disk.GUARD)["publicNetworkAccess"].mode
+    assert parse(text).of(disk.GUARD)["publicNetworkAccess"].mode == Mode.AUDIT
 
 
 def test_a_listed_disk_access_is_kept() -> None:
     """Its ID is what a disk is compared with."""
     text = one("networkAccessPolicy", f"allowed_disk_accesses: [{DISK_ACCESS_ID}]")
     options = parse(text).of(disk.GUARD)["networkAccessPolicy"].options
-    assert [DISK_ACCESS_ID] == list(options["allowed_disk_accesses"])
+    assert list(options["allowed_disk_accesses"]) == [DISK_ACCESS_ID]
 
 
 @pytest.mark.parametrize("entry", [DISK_ID, "'*'", "''", f"{DISK_ACCESS_ID}/", "5", "null", "[x]"])
@@ -144,20 +144,24 @@ def test_every_mistake_is_told_at_once() -> None:
     """One look at the message is enough to mend the file."""
     text = (
         "version: 1\nresources:\n"
-        "  Microsoft.Compute/disks: {exportPolicy: {mode: audit}, publicNetworkAccess: {when_unreachable: block}}\n"
+        "  Microsoft.Compute/disks:\n"
+        "    exportPolicy: {mode: audit}\n"
+        "    publicNetworkAccess: {when_unreachable: block}\n"
         "  Microsoft.Web/sites: {}\n"
         "  Microsoft.ContainerRegistry/registries: {nothing: {}}\n"
     )
-    assert 4 == len(mistakes(text))
+    assert len(mistakes(text)) == 4
 
 
 def test_mistakes_of_values_and_of_names_are_told_at_once() -> None:
     """Also where one mistake is a wrong value and the other a wrong name."""
     text = (
         "version: 1\nresources:\n"
-        "  Microsoft.Compute/disks: {publicNetworkAccess: {mode: wrong}, exportPolicy: {mode: audit}}\n"
+        "  Microsoft.Compute/disks:\n"
+        "    publicNetworkAccess: {mode: wrong}\n"
+        "    exportPolicy: {mode: audit}\n"
     )
-    assert 2 == len(mistakes(text))
+    assert len(mistakes(text)) == 2
 
 
 def test_a_type_named_twice_is_a_mistake() -> None:
@@ -176,13 +180,12 @@ def test_the_hash_is_that_of_the_file() -> None:
     assert hashlib.sha256(text.encode()).hexdigest() == parse(text).hash
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.text(max_size=60) | st.text(max_size=60).map("version: 1\nresources: {}".format))
 def test_any_text_is_a_policy_or_a_named_mistake(text: str) -> None:
     """No file whatever raises anything else."""
     try:
         parsed = parse(text)
-    except PolicyError as e:
-        assert str(e)
-    else:
-        assert {guard.resource_type for guard in GUARDS} == set(parsed.types)
+    except PolicyError:
+        return
+    assert {guard.resource_type for guard in GUARDS} == set(parsed.types)

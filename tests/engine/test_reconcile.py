@@ -23,14 +23,21 @@ from tests.engine.samples import (
 from tests.engine.world import World
 from tests.fakes import merge
 
+AUDITED = """
+resources:
+  Microsoft.Compute/disks:
+    networkAccessPolicy: {mode: audit}
+    publicNetworkAccess: {mode: audit}
+"""
+
 
 async def test_a_compliant_resource_costs_one_get() -> None:
     """No queue traffic, no alert."""
     world = World(closed_disk())
     before = dict(world.properties())
     result = await world.event(anonymous())
-    assert Outcome.ALREADY_COMPLIANT == result.outcome
-    assert ["policy", "arm.get"] == world.trouble.calls
+    assert result.outcome == Outcome.ALREADY_COMPLIANT
+    assert world.trouble.calls == ["policy", "arm.get"]
     assert before == world.properties()
 
 
@@ -44,13 +51,13 @@ async def test_an_open_disk_or_snapshot_is_closed_and_told(
     """One GET, one PATCH, one alert, and no intent left."""
     world = World(disk(resource_id))
     result = await world.event(anonymous(operation, resource_id))
-    assert Outcome.REVERTED == result.outcome
+    assert result.outcome == Outcome.REVERTED
     assert world.is_closed(resource_id)
-    assert [] == world.intents
+    assert world.intents == []
     expected = ["policy", "arm.get", "work.put", "arm.patch", "alerts.put", "work.delete"]
     assert expected == world.trouble.calls
-    assert "reverted" == world.alert["outcome"]
-    assert "high" == world.alert["severity"]
+    assert world.alert["outcome"] == "reverted"
+    assert world.alert["severity"] == "high"
     assert {"AllowAll", "Enabled"} == {change["from"] for change in world.alert["changes"]}
     assert result.alert_id == world.alert["alertId"]
     (undo,) = world.alert["undo"]
@@ -65,12 +72,12 @@ async def test_an_open_registry_is_closed_and_told(operation: str, resource_id: 
     world = World(registry())
     await world.event(event(operation, resource_id))
     now = world.properties(REGISTRY_ID)
-    assert "disabled" == now["policies"]["exportPolicy"]["status"]
-    assert "Disabled" == now["publicNetworkAccess"]
-    assert {"status": "disabled"} == now["policies"]["quarantinePolicy"]
-    assert 1 == len(world.arm.patches)
-    assert ("reverted", REGISTRY_ID) == (world.alert["outcome"], world.alert["resourceId"])
-    assert [] == world.intents
+    assert now["policies"]["exportPolicy"]["status"] == "disabled"
+    assert now["publicNetworkAccess"] == "Disabled"
+    assert now["policies"]["quarantinePolicy"] == {"status": "disabled"}
+    assert len(world.arm.patches) == 1
+    assert (world.alert["outcome"], world.alert["resourceId"]) == ("reverted", REGISTRY_ID)
+    assert world.intents == []
 
 
 async def test_the_intent_is_in_the_queue_before_anything_changes() -> None:
@@ -79,23 +86,24 @@ async def test_the_intent_is_in_the_queue_before_anything_changes() -> None:
     seen: list[list[float]] = []
 
     def look() -> None:
-        assert "AllowAll" == world.properties()["networkAccessPolicy"]
-        assert ["networkAccessPolicy", "publicNetworkAccess"] == [
-            finding["rule"] for finding in world.intents[0]["evidence"]["findings"]
+        assert world.properties()["networkAccessPolicy"] == "AllowAll"
+        assert [finding["rule"] for finding in world.intents[0]["evidence"]["findings"]] == [
+            "networkAccessPolicy",
+            "publicNetworkAccess",
         ]
         seen.append(world.delays)
 
     world.arm.at_patch = look
     await world.event(event())
-    assert [[60.0]] == seen
+    assert seen == [[60.0]]
 
 
 async def test_the_body_of_an_event_decides_nothing() -> None:
-    """Level-based: an event that claims openness of a closed disk changes nothing, and vice versa."""
+    """An event that calls a closed disk open changes nothing, and the other way round."""
     world = World(closed_disk(), disk(SNAPSHOT_ID))
     await world.event(event(networkAccessPolicy="AllowAll", responseBody=disk()))
     await world.event(event(SNAPSHOT_WRITE, SNAPSHOT_ID, responseBody=closed_disk(SNAPSHOT_ID)))
-    assert 1 == len(world.arm.patches)
+    assert len(world.arm.patches) == 1
     assert world.is_closed(SNAPSHOT_ID)
 
 
@@ -105,7 +113,7 @@ async def test_events_out_of_order_end_closed() -> None:
     await world.event(event(id="second"))
     await world.event(event(id="first", eventTime="2020-01-01T00:00:00Z"))
     assert world.is_closed()
-    assert 1 == len(world.alerts)
+    assert len(world.alerts) == 1
 
 
 async def test_a_second_violation_is_another_alert() -> None:
@@ -115,24 +123,21 @@ async def test_a_second_violation_is_another_alert() -> None:
     merge(world.properties(), {"networkAccessPolicy": "AllowAll"})
     await world.event(event(id="e-2"))
     assert world.is_closed()
-    assert 2 == len({alert["alertId"] for alert in world.alerts})
+    assert len({alert["alertId"] for alert in world.alerts}) == 2
 
 
-@pytest.mark.parametrize("rules", [
-    "resources: {Microsoft.Compute/disks: {networkAccessPolicy: {mode: audit}, publicNetworkAccess: {mode: audit}}}",
-    "",
-])  # fmt: skip
+@pytest.mark.parametrize("rules", [AUDITED, ""])
 async def test_audit_tells_and_changes_nothing(rules: str) -> None:
     """By the policy or by GUARD_MODE: the alert says what would have been sent."""
     world = World(disk(), rules=rules, cap=Mode.ENFORCE if rules else Mode.AUDIT)
     before = dict(world.properties())
     await world.event(anonymous())
     assert before == world.properties()
-    assert ["policy", "arm.get", "alerts.put"] == world.trouble.calls
-    assert "reported only" == world.alert["outcome"]
+    assert world.trouble.calls == ["policy", "arm.get", "alerts.put"]
+    assert world.alert["outcome"] == "reported only"
     assert '"networkAccessPolicy": "DenyAll"' in world.alert["reason"]
-    assert ([], [], None) == (world.alert["changes"], world.alert["undo"], world.alert["closedAt"])
-    assert 2 == len(world.alert["findings"])
+    assert (world.alert["changes"], world.alert["undo"], world.alert["closedAt"]) == ([], [], None)
+    assert len(world.alert["findings"]) == 2
 
 
 async def test_a_rule_in_audit_is_told_and_the_others_are_closed() -> None:
@@ -140,16 +145,16 @@ async def test_a_rule_in_audit_is_told_and_the_others_are_closed() -> None:
     rules = "resources: {Microsoft.Compute/disks: {publicNetworkAccess: {mode: audit}}}"
     world = World(disk(), rules=rules)
     await world.event(event())
-    assert [{"properties": {"networkAccessPolicy": "DenyAll"}}] == world.arm.patches
-    assert ("reverted", 2) == (world.alert["outcome"], len(world.alert["findings"]))
-    assert ["properties.networkAccessPolicy"] == [c["path"] for c in world.alert["changes"]]
+    assert world.arm.patches == [{"properties": {"networkAccessPolicy": "DenyAll"}}]
+    assert (world.alert["outcome"], len(world.alert["findings"])) == ("reverted", 2)
+    assert [c["path"] for c in world.alert["changes"]] == ["properties.networkAccessPolicy"]
 
 
 async def test_mode_off_stops_everything() -> None:
     """GUARD_MODE=off neither changes nor tells."""
     world = World(disk(), cap=Mode.OFF)
     await world.event(event())
-    assert [] == world.alerts
+    assert world.alerts == []
     assert not world.is_closed()
 
 
@@ -157,9 +162,9 @@ async def test_a_deleted_resource_is_no_alert() -> None:
     """There is nothing left to guard."""
     world = World()
     result = await world.event(event())
-    assert Outcome.DELETED_MEANWHILE == result.outcome
-    assert [] == world.alerts
-    assert [] == world.intents
+    assert result.outcome == Outcome.DELETED_MEANWHILE
+    assert world.alerts == []
+    assert world.intents == []
 
 
 async def test_without_the_work_queue_nothing_is_changed() -> None:
@@ -169,11 +174,11 @@ async def test_without_the_work_queue_nothing_is_changed() -> None:
     world.trouble.errors["work.put"] = [down, down]
     with pytest.raises(Transient):
         await on_event(event(), world.ports)
-    assert [] == world.arm.patches
-    assert [] == world.alerts
+    assert world.arm.patches == []
+    assert world.alerts == []
     await world.event(event())
     assert world.is_closed()
-    assert "reverted" == world.alert["outcome"]
+    assert world.alert["outcome"] == "reverted"
 
 
 async def test_a_hiccup_of_the_work_queue_only_delays() -> None:
@@ -181,11 +186,11 @@ async def test_a_hiccup_of_the_work_queue_only_delays() -> None:
     world = World(disk())
     world.trouble.errors["work.put"] = [Transient("queue work: busy")]
     result = await world.event(event())
-    assert Outcome.DEFERRED == result.outcome
-    assert [] == world.arm.patches
+    assert result.outcome == Outcome.DEFERRED
+    assert world.arm.patches == []
     await world.settle()
     assert world.is_closed()
-    assert "reverted" == world.alert["outcome"]
+    assert world.alert["outcome"] == "reverted"
 
 
 async def test_an_alert_that_cannot_be_posted_follows_with_the_same_id() -> None:
@@ -193,14 +198,14 @@ async def test_an_alert_that_cannot_be_posted_follows_with_the_same_id() -> None
     world = World(disk())
     world.trouble.errors["alerts.put"] = [Transient("queue alerts: down")]
     result = await world.event(event())
-    assert Outcome.DEFERRED == result.outcome
+    assert result.outcome == Outcome.DEFERRED
     assert world.is_closed()
-    assert [] == world.alerts
+    assert world.alerts == []
     await world.settle()
     assert result.alert_id == world.alert["alertId"]
-    assert "found closed" == world.alert["outcome"]
-    assert 2 == len(world.alert["findings"])
-    assert 2 == len(world.alert["changes"])
+    assert world.alert["outcome"] == "found closed"
+    assert len(world.alert["findings"]) == 2
+    assert len(world.alert["changes"]) == 2
 
 
 async def test_an_alert_queue_that_stays_down_for_an_hour_loses_nothing() -> None:
@@ -219,12 +224,12 @@ async def test_an_unreadable_policy_changes_nothing_and_waits() -> None:
         Transient("the policy cannot be used", code="PolicyUnreadable")
     ] * 3
     result = await world.event(event())
-    assert Outcome.DEFERRED == result.outcome
-    assert [] == world.arm.asked
-    assert [10.0] == world.delays
+    assert result.outcome == Outcome.DEFERRED
+    assert world.arm.asked == []
+    assert world.delays == [10.0]
     await world.settle()
     assert world.is_closed()
-    assert "reverted" == world.alert["outcome"]
+    assert world.alert["outcome"] == "reverted"
 
 
 @pytest.mark.parametrize("cap", [Mode.ENFORCE, Mode.AUDIT])
@@ -233,4 +238,4 @@ async def test_a_sas_grant_leads_to_a_look(cap: Mode) -> None:
     world = World(disk(diskState="ActiveSAS"), cap=cap)
     await world.event(event(DISK_GRANT))
     assert (cap is Mode.ENFORCE) == world.is_closed()
-    assert DISK_GRANT == world.alert["operationName"]
+    assert world.alert["operationName"] == DISK_GRANT

@@ -1,5 +1,7 @@
 """What Azure refuses is told once, with Azure's words, and not tried for ever."""
 
+from typing import Any
+
 import pytest
 
 from guards.engine.errors import Gone, GuardError, Terminal, Transient
@@ -23,10 +25,10 @@ async def test_a_refused_read_is_one_alert(refusal: Terminal) -> None:
     world = World(disk())
     world.trouble.errors["arm.get"] = [refusal]
     await world.event(event())
-    assert ("not reverted", "high") == (world.alert["outcome"], world.alert["severity"])
+    assert (world.alert["outcome"], world.alert["severity"]) == ("not reverted", "high")
     assert str(refusal) in world.alert["reason"]
-    assert [] == world.intents
-    assert 1 == world.trouble.count("arm")
+    assert world.intents == []
+    assert world.trouble.count("arm") == 1
 
 
 @EACH_REFUSAL
@@ -36,12 +38,12 @@ async def test_a_refused_patch_is_one_alert(refusal: Terminal) -> None:
     world.trouble.errors["arm.patch"] = [refusal]
     await world.event(event())
     await world.settle()
-    assert "not reverted" == world.alert["outcome"]
+    assert world.alert["outcome"] == "not reverted"
     assert str(refusal) in world.alert["reason"]
-    assert ([], [], None) == (world.alert["changes"], world.alert["undo"], world.alert["closedAt"])
-    assert 1 == world.trouble.count("arm.patch")
-    assert 0 == world.trouble.count("arm.children")
-    assert [] == world.intents
+    assert (world.alert["changes"], world.alert["undo"], world.alert["closedAt"]) == ([], [], None)
+    assert world.trouble.count("arm.patch") == 1
+    assert world.trouble.count("arm.children") == 0
+    assert world.intents == []
 
 
 @EACH_REFUSAL
@@ -50,7 +52,7 @@ async def test_not_reverted_is_never_below_high(refusal: Terminal) -> None:
     world = World(disk(networkAccessPolicy="DenyAll"))
     world.trouble.errors["arm.patch"] = [refusal]
     await world.event(event())
-    assert "high" == world.alert["severity"]
+    assert world.alert["severity"] == "high"
 
 
 async def test_a_resource_deleted_before_the_patch_is_told() -> None:
@@ -58,8 +60,8 @@ async def test_a_resource_deleted_before_the_patch_is_told() -> None:
     world = World(disk())
     world.trouble.errors["arm.patch"] = [Gone("gone", status=404)]
     await world.event(event())
-    assert ("deleted meanwhile", 2) == (world.alert["outcome"], len(world.alert["findings"]))
-    assert [] == world.intents
+    assert (world.alert["outcome"], len(world.alert["findings"])) == ("deleted meanwhile", 2)
+    assert world.intents == []
 
 
 CONFLICT = Terminal("diskAccessId", code="ConflictingUserInput", status=400)
@@ -70,9 +72,9 @@ async def test_a_conflict_about_the_disk_access_is_tried_in_its_other_form() -> 
     world = World(disk(networkAccessPolicy="AllowPrivate", diskAccessId=DISK_ACCESS_ID))
     world.trouble.errors["arm.patch"] = [CONFLICT]
     await world.event(event())
-    assert [None, ""] == [patch["properties"]["diskAccessId"] for patch in world.arm.patches]
+    assert [patch["properties"]["diskAccessId"] for patch in world.arm.patches] == [None, ""]
     assert world.is_closed()
-    assert "reverted" == world.alert["outcome"]
+    assert world.alert["outcome"] == "reverted"
 
 
 async def test_a_second_conflict_is_told() -> None:
@@ -80,9 +82,9 @@ async def test_a_second_conflict_is_told() -> None:
     world = World(disk(networkAccessPolicy="AllowPrivate", diskAccessId=DISK_ACCESS_ID))
     world.trouble.errors["arm.patch"] = [CONFLICT, CONFLICT]
     await world.event(event())
-    assert 2 == len(world.arm.patches)
+    assert len(world.arm.patches) == 2
     assert "ConflictingUserInput" in world.alert["reason"]
-    assert "not reverted" == world.alert["outcome"]
+    assert world.alert["outcome"] == "not reverted"
 
 
 async def test_a_conflict_about_something_else_is_told_at_once() -> None:
@@ -90,8 +92,8 @@ async def test_a_conflict_about_something_else_is_told_at_once() -> None:
     world = World(disk())
     world.trouble.errors["arm.patch"] = [CONFLICT]
     await world.event(event())
-    assert 1 == len(world.arm.patches)
-    assert "not reverted" == world.alert["outcome"]
+    assert len(world.arm.patches) == 1
+    assert world.alert["outcome"] == "not reverted"
 
 
 @pytest.mark.parametrize(
@@ -108,10 +110,10 @@ async def test_an_answer_that_still_deviates_is_not_reverted(deaf: set[str]) -> 
     world.arm.deaf = deaf
     await world.event(event())
     await world.settle()
-    assert ("not reverted", "high") == (world.alert["outcome"], world.alert["severity"])
+    assert (world.alert["outcome"], world.alert["severity"]) == ("not reverted", "high")
     assert all(rule in world.alert["reason"] for rule in deaf)
-    assert 1 == len(world.arm.patches)
-    assert [] == world.intents
+    assert len(world.arm.patches) == 1
+    assert world.intents == []
 
 
 @pytest.mark.parametrize(
@@ -129,10 +131,10 @@ async def test_a_refused_registry_names_its_export_pipelines(refusal: GuardError
     world.trouble.errors["arm.patch"] = [refusal]
     await world.event(event(REGISTRY_WRITE, REGISTRY_ID))
     await world.settle()
-    assert "not reverted" == world.alert["outcome"]
+    assert world.alert["outcome"] == "not reverted"
     assert "nightly, to-partner" in world.alert["reason"]
     assert "delete them first" in world.alert["reason"]
-    assert 1 == len(world.arm.patches)
+    assert len(world.arm.patches) == 1
 
 
 async def test_a_refused_registry_without_pipelines_is_told_in_azures_words() -> None:
@@ -140,7 +142,7 @@ async def test_a_refused_registry_without_pipelines_is_told_in_azures_words() ->
     world = World(registry())
     world.trouble.errors["arm.patch"] = [Terminal("no", code="BadRequest", status=400)]
     await world.event(event(REGISTRY_WRITE, REGISTRY_ID))
-    assert "Azure refused: BadRequest: no" == world.alert["reason"]
+    assert world.alert["reason"] == "Azure refused: BadRequest: no"
 
 
 async def test_pipelines_that_cannot_be_listed_do_not_hide_the_refusal() -> None:
@@ -161,10 +163,10 @@ async def test_a_registry_that_cannot_be_closed_is_blocked_with_the_reason(
     world = World(registry(sku=sku))
     for number in range(times):
         result = await world.event(event(REGISTRY_WRITE, REGISTRY_ID, id=f"event-{number}"))
-        assert Outcome.BLOCKED == result.outcome
-    assert 0 == world.trouble.count("arm.patch") + world.trouble.count("work")
+        assert result.outcome == Outcome.BLOCKED
+    assert world.trouble.count("arm.patch") + world.trouble.count("work") == 0
     assert {"medium"} == {alert["severity"] for alert in world.alerts}
-    assert 1 == len({alert["alertId"] for alert in world.alerts})
+    assert len({alert["alertId"] for alert in world.alerts}) == 1
     assert "Premium" in world.alerts[0]["reason"]
 
 
@@ -181,14 +183,14 @@ async def test_a_registry_nobody_could_reach_is_blocked(
 ) -> None:
     """Higher where a known caller has just opened it."""
     world = World(registry(endpoint="Pending"))
-    claims = {} if known else {"claims": {}, "authorization": None}
+    claims: dict[str, Any] = {} if known else {"claims": {}, "authorization": None}
     resource = REGISTRY_ID + (
         "" if operation == REGISTRY_WRITE else "/privateEndpointConnections/e"
     )
     await world.event(event(operation, resource, **claims))
     assert ("blocked", severity) == (world.alert["outcome"], world.alert["severity"])
     assert "when_unreachable" in world.alert["reason"]
-    assert [] == world.arm.patches
+    assert world.arm.patches == []
 
 
 async def test_what_is_not_blocked_is_closed_and_the_rest_is_told() -> None:
@@ -198,6 +200,6 @@ async def test_what_is_not_blocked_is_closed_and_the_rest_is_told() -> None:
     await world.event(event())
     assert world.is_closed()
     assert "dataAccessAuthMode" not in world.properties()
-    assert ("reverted", 3) == (world.alert["outcome"], len(world.alert["findings"]))
+    assert (world.alert["outcome"], len(world.alert["findings"])) == ("reverted", 3)
     assert "detach the disk" in world.alert["reason"]
-    assert 2 == len(world.alert["changes"])
+    assert len(world.alert["changes"]) == 2

@@ -25,7 +25,7 @@ def test_any_other_value_deviates(value: object) -> None:
     """A value nobody knows is never taken for closed, whatever its type."""
     finding = deviation(RULE, {"properties": {"door": value}}, POLICY)
     assert finding is not None
-    assert ("door", "properties.door", "Shut") == (finding.rule, finding.path, finding.desired)
+    assert (finding.rule, finding.path, finding.desired) == ("door", "properties.door", "Shut")
 
 
 @pytest.mark.parametrize(

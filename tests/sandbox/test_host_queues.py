@@ -95,8 +95,8 @@ async def test_an_undecodable_message_is_poisoned_unseen(queues: QueueServiceCli
     async def hidden() -> bool:
         return await count(queues, "work-poison") == 1 and await poison.peek_messages() == []
 
-    # The sample listens to its poison queue as well, where the text fails again: it stays, hidden by
-    # its lease, since a poison queue has no poison queue.
+    # The sample listens to its poison queue as well, where the text fails again: it stays, hidden
+    # by its lease, since a poison queue has no poison queue.
     await eventually(hidden)
     assert (seen("work"), seen("poison")) == ([], [])
     assert "work-poison-poison" not in [queue.name async for queue in queues.list_queues()]
@@ -157,7 +157,7 @@ SEEN = []
 @app.queue_trigger(arg_name="msg", queue_name="long", connection="GUARD_STORAGE")
 async def on_long(msg: func.QueueMessage) -> None:
     SEEN.append(msg.get_body())
-    await asyncio.sleep(3)
+    await asyncio.sleep(2.5)
 """
 
 
@@ -250,7 +250,7 @@ async def test_a_storage_that_cannot_be_reached_is_said_once_and_survived(
     storage = Azurite()
     monkeypatch.setenv("GUARD_STORAGE", storage.connection)
     polling = '{"extensions": {"queues": {"maxPollingInterval": "00:00:00.2"}}}'
-    host = Host(app_of(tmp_path, LONG.replace("sleep(3)", "sleep(0)"), polling))
+    host = Host(app_of(tmp_path, LONG.replace("sleep(2.5)", "sleep(0)"), polling))
     await host.start()
     try:
         await eventually(lambda: "queue long cannot be read" in caplog.text)

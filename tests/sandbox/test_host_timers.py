@@ -67,7 +67,7 @@ async def test_a_timer_fires_again_after_failures_and_honours_retries(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each occurrence is tried three times, and the next one comes all the same."""
-    monkeypatch.setenv("EVERY", "00:00:01")
+    monkeypatch.setenv("EVERY", "00:00:00.3")
     host = Host(app_of(tmp_path, SOURCE))
     await host.start()
     try:

@@ -1,0 +1,92 @@
+"""Cold start: from the start of the app's process to its first event, beside bare imports.
+
+The bytecode is there, as it is in a deployment; the files are in the operating system's cache.
+"""
+
+import asyncio
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from sandbox.bench.contenders import BenchError
+from sandbox.bench.lone import Lone
+from sandbox.bench.plans import Plan
+from sandbox.bench.stage import ALERTS, Kind, Props, Stage
+from sandbox.bench.trial import Ratio, ratio
+
+TARGET = 1.3
+
+SDKS = (
+    "azure.functions",
+    "azure.mgmt.compute.aio",
+    "azure.mgmt.containerregistry.aio",
+    "azure.storage.queue.aio",
+    "azure.identity.aio",
+)
+
+_EMPTY_APP = """
+import azure.functions as func
+app = func.FunctionApp()
+@app.event_grid_trigger(arg_name="event")
+async def ignored(event: func.EventGridEvent) -> None: ...
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class ColdResult:
+    """Seconds of every repetition."""
+
+    first_event_s: list[float]
+    """The app, until its first noncompliant event is handled: closed and told."""
+    imports_s: list[float]
+    """A process that imports `SDKS` and exits."""
+    empty_app_s: list[float]
+    """The same local host with an app of one empty function, until it has handled the event."""
+    ratios: list[Ratio]
+
+
+async def measure(stage: Stage, props: Props, plan: Plan) -> ColdResult:
+    """Each in turn, again and again; the first time does not count."""
+    function = stage.function
+    settings = stage.app_settings()
+    whole: list[float] = []
+    imports: list[float] = []
+    empty: list[float] = []
+    with tempfile.TemporaryDirectory() as folder:
+        app = Path(folder)
+        (app / "function_app.py").write_text(_EMPTY_APP)
+        (app / "host.json").write_text('{"version": "2.0"}')
+        for _ in range(plan.cold_starts + 1):
+            [disk] = await props.resources(Kind.NONCOMPLIANT, 1)
+            event = stage.event(Kind.NONCOMPLIANT, disk)
+            async with Lone(settings) as lone:
+                whole.append(await lone.handled(function, event))
+            imports.append(await _imports(settings))
+            async with Lone(settings, app=app) as lone:
+                empty.append(await lone.handled("ignored", event))
+    await props.take_all(ALERTS)
+    whole, imports, empty = whole[1:], imports[1:], empty[1:]
+    pairs = [mine / theirs for mine, theirs in zip(whole, imports, strict=True)]
+    name = "cold start to the first event handled, to the bare import of the SDKs"
+    return ColdResult(whole, imports, empty, [ratio(name, pairs, TARGET)])
+
+
+async def _imports(settings: dict[str, str]) -> float:
+    started = time.perf_counter()
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", f"import {', '.join(SDKS)}"),
+        env=settings,
+        stdin=asyncio.subprocess.DEVNULL,
+    )
+    try:
+        async with asyncio.timeout(60):
+            code = await process.wait()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    if code != 0:
+        raise BenchError(f"the bare import ended with {code}")
+    return time.perf_counter() - started

@@ -1,0 +1,59 @@
+"""How much of everything is measured: in full, quickly, or just enough for a test."""
+
+from dataclasses import dataclass
+
+LATENCIES_MS = (0, 20, 50)
+CONCURRENCIES = (1, 16, 64)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Counts; every section is bounded by them."""
+
+    warm_up: int
+    """Noncompliant events of each contender before anything is measured."""
+    cpu_rounds: int
+    cpu_events: int
+    """Of a block of noncompliant events."""
+    cpu_light_events: int
+    """Of a block of any other kind, which cost a quarter at most."""
+    latency_rounds: int
+    """Of blocks one after another."""
+    latency_events: tuple[int, int, int]
+    """Of a block one after another, at each of `LATENCIES_MS`."""
+    busy_rounds: int
+    busy_events: int
+    """Of a block at a higher concurrency."""
+    azurite_calls: int
+    memory_marks: tuple[int, ...]
+    """RSS is read after so many events of one process; growth is from the first to the last."""
+    cold_starts: int
+
+
+FULL = Plan(
+    warm_up=100,
+    cpu_rounds=24,
+    cpu_events=60,
+    cpu_light_events=150,
+    latency_rounds=4,
+    latency_events=(60, 50, 25),
+    busy_rounds=3,
+    busy_events=256,
+    azurite_calls=1000,
+    memory_marks=(2_000, 5_000, 10_000, 15_000, 20_000),
+    cold_starts=9,
+)
+
+QUICK = Plan(
+    warm_up=40,
+    cpu_rounds=7,
+    cpu_events=30,
+    cpu_light_events=75,
+    latency_rounds=2,
+    latency_events=(15, 12, 4),
+    busy_rounds=1,
+    busy_events=64,
+    azurite_calls=200,
+    memory_marks=(200, 400, 600),
+    cold_starts=2,
+)

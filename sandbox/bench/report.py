@@ -1,0 +1,146 @@
+"""The figures for people: tables, each with a sentence saying what is compared with what."""
+
+import statistics
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from sandbox.bench.cold import ColdResult
+from sandbox.bench.cpu import CpuResult
+from sandbox.bench.latency import LatencyResult
+from sandbox.bench.memory import MIX, MemoryResult
+from sandbox.bench.stage import Kind
+from sandbox.bench.trial import Ratio
+
+out = Console(highlight=False, soft_wrap=True, width=130)
+
+
+def cpu(result: CpuResult) -> None:
+    """CPU per event."""
+    _section(
+        "CPU per event",
+        "Milliseconds of user and system time of each contender's own process per event, one event "
+        "after another, no added latency; medians of blocks by turns, lowest and highest block in "
+        "brackets. `naive` is the SDK clients with their defaults and no app around, `bare` the "
+        "same requests with plain aiohttp; both make the same calls in the same order. What an "
+        "unguarded event costs is the local host's half. The guard's own PATCH raises an event, "
+        "too: it is kept back here, and its cost is the row `own write`.",
+    )
+    table = _table("EVENT", ">GUARD", ">WITHOUT HOST", ">NAIVE", ">BARE", ">ARM CALLS", ">ALERTS")
+    host = result.of("guard", Kind.UNGUARDED).cpu_ms
+    floors = {(cost.who, cost.kind): cost for cost in result.costs}
+    for kind in Kind:
+        mine = result.of("guard", kind)
+        cells = [f"{mine.cpu_ms:.2f} ({mine.low_ms:.2f}-{mine.high_ms:.2f})"]
+        cells.append("-" if kind is Kind.UNGUARDED else f"{mine.cpu_ms - host:.2f}")
+        for name in ("naive", "bare"):
+            cost = floors.get((name, kind))
+            cells.append(
+                f"{cost.cpu_ms:.2f} ({cost.low_ms:.2f}-{cost.high_ms:.2f})" if cost else "-"
+            )
+        table.add_row(kind.value, *cells, f"{mine.arm_calls:g}", f"{mine.alerts:g}")
+    out.print(table)
+    out.print(f"Idle, the app's process takes {result.idle_ms_per_s:.1f} ms a second.")
+    ratios(result.ratios)
+
+
+def latency(result: LatencyResult) -> None:
+    """Latency and throughput."""
+    azurite = result.azurite
+    _section(
+        "Latency and events per second, noncompliant events",
+        "Milliseconds from the moment before an event is posted to the webhook (the floors: before "
+        "their GET) until ARM has received the PATCH, and until everything is done: alert posted, "
+        "intent deleted, webhook answered. The alert is posted one queue delete "
+        f"({azurite.delete_ms:.1f} ms alone) before that. Floors run at the same concurrency.",
+    )
+    table = _table(
+        *(">ARM LATENCY", ">AT ONCE", "WHO", ">EVENTS", ">EVENTS/S", ">TO PATCH P50", ">P99"),
+        *(">TO ALERT AND END P50", ">P99", ">ARM CALLS"),
+    )
+    place = None
+    for cell in result.cells:
+        if place is not None and place != (cell.latency_ms, cell.at_once):
+            table.add_section()
+        place = (cell.latency_ms, cell.at_once)
+        table.add_row(
+            *(f"{cell.latency_ms} ms", str(cell.at_once), cell.who, str(cell.events)),
+            f"{cell.events_per_s:.0f}",
+            *(f"{v:.1f}" for v in (cell.patch_p50, cell.patch_p99, cell.end_p50, cell.end_p99)),
+            f"{cell.arm_calls:g}",
+        )
+    out.print(table)
+    out.print(
+        f"Azurite, asked by plain HTTP with {azurite.at_once} requests at once: "
+        f"{azurite.puts_per_s:.0f} puts and {azurite.gets_per_s:.0f} gets a second; alone, a put "
+        f"takes {azurite.put_ms:.1f} ms, a get {azurite.get_ms:.1f} ms, a delete "
+        f"{azurite.delete_ms:.1f} ms. A noncompliant event takes two puts and a delete, so events "
+        "a second at a higher concurrency measure Azurite and this machine's cores, not the guard."
+    )
+    ratios(result.ratios)
+
+
+def memory(result: MemoryResult) -> None:
+    """RSS."""
+    share = sum(kind is Kind.NONCOMPLIANT for kind in MIX) / len(MIX)
+    _section(
+        "Memory",
+        "Resident memory of one fresh functions process after so many events, 16 at once, "
+        f"{share:.0%} of them noncompliant, the rest compliant, own writes and unguarded.",
+    )
+    table = _table(*(f">{events:,} EVENTS" for events in result.rss_mb))
+    table.add_row(*(f"{megabytes:.1f} MB" for megabytes in result.rss_mb.values()))
+    out.print(table)
+    ratios(result.ratios)
+
+
+def cold(result: ColdResult) -> None:
+    """Cold start."""
+    _section(
+        "Cold start",
+        "Seconds from the start of a Python process: until the app in the local host has handled "
+        "its first noncompliant event; until the bare imports of the SDKs it uses are done and the "
+        "process has ended; and, for comparison, until the same host has handled an event with an "
+        "app of one empty function. By turns, with bytecode, files cached.",
+    )
+    table = _table("", ">MEDIAN", ">LOWEST", ">HIGHEST", ">TIMES")
+    for name, times in (
+        ("the app, first event handled", result.first_event_s),
+        ("bare import of the SDKs", result.imports_s),
+        ("an empty app, first event handled", result.empty_app_s),
+    ):
+        figures = (statistics.median(times), min(times), max(times))
+        table.add_row(name, *(f"{seconds:.3f}" for seconds in figures), str(len(times)))
+    out.print(table)
+    ratios(result.ratios)
+
+
+def ratios(found: Sequence[Ratio]) -> None:
+    """Ratios beside their targets."""
+    for one in found:
+        unit = f" {one.unit}" if one.unit else ""
+        spread = "" if one.low == one.high else f" (rounds {one.low:.2f} to {one.high:.2f})"
+        verdict = Text("met", "green") if one.met else Text("MISSED", "bold red")
+        out.print(
+            Text.assemble(
+                f"{one.name}: ",
+                (f"{one.value:.2f}{unit}", "bold"),
+                f"{spread}, target at most {one.target:g}{unit}: ",
+                verdict,
+            )
+        )
+
+
+def _section(title: str, sentence: str) -> None:
+    out.print(f"\n[bold]{title}[/bold]")
+    out.print(Text(sentence), soft_wrap=False)
+
+
+def _table(*columns: str) -> Table:
+    """A column whose title begins with > holds numbers."""
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for title in columns:
+        table.add_column(title.lstrip(">"), justify="right" if title.startswith(">") else "left")
+    return table

@@ -1,0 +1,106 @@
+"""One trial: a block of events by one contender, with what was timed and what ARM counted.
+
+A PATCH is sent when ARM has it: the sandbox's list of calls notes the moment a request has
+arrived, in microseconds, before any latency is added.
+"""
+
+import math
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sandbox.bench import floor
+from sandbox.bench.contenders import BenchError, Contender
+from sandbox.bench.stage import ALERTS, Kind, Props, Stage
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What one block showed."""
+
+    events: int
+    cpu_ms: float
+    """CPU of the contender's process, per event."""
+    events_per_s: float
+    arm_calls: float
+    """Per event."""
+    alerts: int
+    """Messages in the queue of alerts afterwards."""
+    to_patch_ms: list[float]
+    """Of each event: from the start until ARM had the PATCH."""
+    to_end_ms: list[float]
+    """Of each event: until alert and deletion of the intent were through and the end was told."""
+
+
+class Trials:
+    """Runs trials on one stage."""
+
+    def __init__(self, stage: Stage, props: Props) -> None:
+        self._stage = stage
+        self._props = props
+
+    async def run(self, who: Contender, kind: Kind, count: int, at_once: int = 1) -> Trial:
+        """Prepare, warm up, run one block, and check that it did what it should."""
+        await self._warm_up(who, at_once)
+        resources = await self._props.resources(kind, count)
+        self._stage.arm.calls.clear()
+        block = await who.run(kind, resources, at_once)
+        calls = [*self._stage.arm.calls]
+        alerts = await self._props.take_all(ALERTS if who.name == "guard" else floor.ALERTS)
+        patched = {
+            call["path"].lower(): datetime.fromisoformat(call["at"]).timestamp()
+            for call in calls
+            if call["method"] == "PATCH"
+        }
+        expected = count if kind is Kind.NONCOMPLIANT else 0
+        if (len(patched), alerts) != (expected, expected):
+            raise BenchError(
+                f"{who.name}: {count} {kind} events led to {len(patched)} PATCHes, {alerts} alerts"
+            )
+        return Trial(
+            events=count,
+            cpu_ms=block.cpu_s / count * 1000,
+            events_per_s=count / block.wall_s,
+            arm_calls=len(calls) / count,
+            alerts=alerts,
+            to_patch_ms=[
+                (patched[resource.lower()] - started) * 1000
+                for resource, started in zip(resources, block.started, strict=True)
+                if patched
+            ],
+            to_end_ms=[
+                (ended - started) * 1000
+                for started, ended in zip(block.started, block.ended, strict=True)
+            ],
+        )
+
+    async def _warm_up(self, who: Contender, at_once: int) -> None:
+        """Connections that ended while others were measured are made anew outside of the block."""
+        resources = await self._props.resources(Kind.COMPLIANT, max(3, at_once))
+        await who.run(Kind.COMPLIANT, resources, at_once)
+
+
+@dataclass(frozen=True, slots=True)
+class Ratio:
+    """A figure that has a target; `value` is a median of rounds, `low` and `high` their ends."""
+
+    name: str
+    value: float
+    low: float
+    high: float
+    target: float
+    unit: str = ""
+    met: bool = False
+
+
+def ratio(name: str, values: Sequence[float], target: float, unit: str = "") -> Ratio:
+    """The ratio of several rounds."""
+    value = statistics.median(values)
+    return Ratio(name, value, min(values), max(values), target, unit, value <= target)
+
+
+def percentile(values: Sequence[float], percent: float) -> float:
+    """The smallest value that at least so many percent do not exceed."""
+    ordered = sorted(values)
+    return ordered[max(0, math.ceil(len(ordered) * percent / 100) - 1)]

@@ -1,0 +1,123 @@
+"""The benchmark with tiny counts: every figure comes out, and they fit each other.
+
+Nothing here is timed: how high the figures are is what `make bench` is for.
+"""
+
+import json
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from sandbox.bench import command, plans, report
+from sandbox.bench.plans import Plan
+from sandbox.bench.trial import percentile, ratio
+
+TINY = Plan(
+    warm_up=2,
+    cpu_rounds=2,
+    cpu_events=3,
+    cpu_light_events=4,
+    latency_rounds=1,
+    latency_events=(2, 2, 2),
+    busy_rounds=1,
+    busy_events=64,
+    azurite_calls=20,
+    memory_marks=(12, 24),
+    cold_starts=1,
+)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def figures() -> dict[str, Any]:
+    """One tiny run of all sections, as build/bench.json would have it."""
+    found = await command.measure(TINY, command.SECTIONS)
+    document: dict[str, Any] = json.loads(json.dumps(found))
+    return document
+
+
+def test_every_section_has_its_figures(figures: dict[str, Any]) -> None:
+    """All four sections are there, each with its ratios beside their targets."""
+    ratios = [one for section in command.SECTIONS for one in figures[section]["ratios"]]
+
+    assert [0.80, 0.85, 1.15, 5.0, 1.3] == [one["target"] for one in ratios]
+    assert all(one["low"] <= one["value"] <= one["high"] for one in ratios)
+    assert all(one["met"] == (one["value"] <= one["target"]) for one in ratios)
+
+
+def test_the_contenders_made_the_calls_of_the_budget(figures: dict[str, Any]) -> None:
+    """As many ARM calls and alerts per event as the design allows; the floors make the same."""
+    counted = {
+        (cost["who"], cost["kind"]): (cost["arm_calls"], cost["alerts"])
+        for cost in figures["cpu"]["costs"]
+    }
+
+    assert counted == {
+        ("guard", "noncompliant"): (2, 1),
+        ("guard", "compliant"): (1, 0),
+        ("guard", "own write"): (0, 0),
+        ("guard", "unguarded"): (0, 0),
+        ("naive", "noncompliant"): (2, 1),
+        ("naive", "compliant"): (1, 0),
+        ("bare", "noncompliant"): (2, 1),
+        ("bare", "compliant"): (1, 0),
+    }
+
+
+def test_cpu_is_the_median_of_its_blocks(figures: dict[str, Any]) -> None:
+    """One figure for each block, all above zero, the median between the lowest and the highest."""
+    for cost in figures["cpu"]["costs"]:
+        assert TINY.cpu_rounds == len(cost["blocks"])
+        assert 0 < min(cost["blocks"]) == cost["low_ms"] <= cost["cpu_ms"]
+        assert cost["cpu_ms"] <= cost["high_ms"] == max(cost["blocks"])
+
+
+def test_every_cell_of_the_latency_table_is_filled(figures: dict[str, Any]) -> None:
+    """Three latencies, three concurrencies, three contenders; the PATCH comes before the end."""
+    cells = figures["latency"]["cells"]
+
+    assert {
+        (latency, at_once, who)
+        for latency in plans.LATENCIES_MS
+        for at_once in plans.CONCURRENCIES
+        for who in ("guard", "naive", "bare")
+    } == {(cell["latency_ms"], cell["at_once"], cell["who"]) for cell in cells}
+    for cell in cells:
+        assert cell["events"] == (2 if cell["at_once"] == 1 else TINY.busy_events)
+        assert cell["arm_calls"] == 2
+        assert cell["latency_ms"] < cell["patch_p50"] <= cell["patch_p99"]
+        assert 2 * cell["latency_ms"] < cell["end_p50"] <= cell["end_p99"]
+        assert cell["patch_p50"] < cell["end_p50"]
+        assert 0 < cell["events_per_s"]
+
+
+def test_memory_is_read_at_every_mark(figures: dict[str, Any]) -> None:
+    """At the start and at each mark; growth is the difference of first and last mark."""
+    rss, [growth] = figures["memory"]["rss_mb"], figures["memory"]["ratios"]
+
+    assert ["0", "12", "24"] == list(rss)
+    assert growth["value"] == pytest.approx(rss["24"] - rss["12"])
+
+
+def test_cold_starts_are_counted_without_the_first(figures: dict[str, Any]) -> None:
+    """The first of each kind fills caches and does not count."""
+    for name in ("first_event_s", "imports_s", "empty_app_s"):
+        assert TINY.cold_starts == len(figures["cold"][name])
+        assert all(seconds > 0 for seconds in figures["cold"][name])
+
+
+def test_a_missed_target_is_marked() -> None:
+    """The value is told with its rounds and its target, and whether it was met."""
+    with report.out.capture() as captured:
+        report.ratios([ratio("this to that", [1.0, 1.5, 1.4], 1.3), ratio("x", [2.0], 5, "MB")])
+
+    assert captured.get().splitlines() == [
+        "this to that: 1.40 (rounds 1.00 to 1.50), target at most 1.3: MISSED",
+        "x: 2.00 MB, target at most 5 MB: met",
+    ]
+
+
+@pytest.mark.parametrize(("percent", "expected"), [(50, 2), (99, 4), (1, 1)])
+def test_a_percentile_is_a_value_that_was_measured(percent: int, expected: int) -> None:
+    """The smallest one that so many percent do not exceed."""
+    assert expected == percentile([4, 1, 3, 2], percent)
