@@ -16,8 +16,8 @@ demo: setup      ## run the guard on a local Azure and tell what happens
 run: setup       ## leave the same local Azure running; prints its endpoints; Ctrl-C ends it
 	@$(PY) -m sandbox up
 
-test: setup      ## every test
-	@$(PY) -m pytest
+test: setup      ## every test, four at a time: the end-to-end ones mostly wait
+	@$(PY) -m pytest -n 4 --dist worksteal
 
 check: setup     ## lint, format and types
 	@$(PY) -m ruff check .

@@ -1,1 +1,1 @@
-"""A local Azure: ARM over TLS, an Event Grid topic, a Functions host, Azurite and sinks. Never deployed."""
+"""A local Azure: ARM over TLS, Event Grid, a Functions host, Azurite and sinks. Never deployed."""

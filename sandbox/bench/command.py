@@ -93,9 +93,9 @@ async def measure(
             starts = await cold.measure(stage, props, plan)
             report.cold(starts)
             results["cold"] = asdict(starts)
-        left = await props.take_all(WORK)
-        if left:
-            raise BenchError(f"{left} messages are left in {WORK}: intents that were not deleted")
+        results["repeated"] = trials.repeated
+        results["intents_left"] = await props.take_all(WORK)
+        report.trouble(trials.repeated, results["intents_left"])
     return {"took_s": time.monotonic() - began, "plan": asdict(plan), **_machine(), **results}
 
 

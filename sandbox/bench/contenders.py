@@ -32,6 +32,10 @@ class BenchError(RuntimeError):
     """Something did not work, so there is nothing to measure."""
 
 
+class HiccupError(BenchError):
+    """A block did not do what it should; it may be repeated."""
+
+
 class Contender(Protocol):
     """The guard or a floor."""
 
@@ -149,4 +153,6 @@ class Floor:
         if not line:
             raise BenchError(f"the floor {self.name} has ended; its last words are above")
         answer: dict[str, Any] = json.loads(line)
+        if "failed" in answer:
+            raise HiccupError(f"{self.name}: {answer['failed']}")
         return answer

@@ -56,9 +56,12 @@ async def _serve(name: str) -> None:
         while line := await reader.readline():
             order = json.loads(line)
             act = getattr(floor, order["act"])
-            _answer(
-                asdict(await pace.run(order["items"], order["at_once"], act, time.process_time))
-            )
+            try:
+                block = await pace.run(order["items"], order["at_once"], act, time.process_time)
+            except ExceptionGroup as e:
+                _answer({"failed": repr(e.exceptions[0])})
+            else:
+                _answer(asdict(block))
 
 
 def _answer(document: dict[str, Any]) -> None:

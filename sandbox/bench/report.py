@@ -133,6 +133,14 @@ def ratios(found: Sequence[Ratio]) -> None:
         )
 
 
+def trouble(repeated: Sequence[str], intents_left: int) -> None:
+    """What did not go as it should; nothing, if all went well."""
+    for why in repeated:
+        out.print(f"\nA block was thrown away and run again: {why}")
+    if intents_left:
+        out.print(f"\n{intents_left} messages were left in guard-work.")
+
+
 def _section(title: str, sentence: str) -> None:
     out.print(f"\n[bold]{title}[/bold]")
     out.print(Text(sentence), soft_wrap=False)

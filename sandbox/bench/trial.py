@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sandbox.bench import floor
-from sandbox.bench.contenders import BenchError, Contender
-from sandbox.bench.stage import ALERTS, Kind, Props, Stage
+from sandbox.bench.contenders import BenchError, Contender, HiccupError
+from sandbox.bench.stage import ALERTS, WORK, Kind, Props, Stage
+
+_TRIES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +41,24 @@ class Trials:
     def __init__(self, stage: Stage, props: Props) -> None:
         self._stage = stage
         self._props = props
+        self.repeated: list[str] = []
+        """Why blocks were thrown away and run again."""
 
     async def run(self, who: Contender, kind: Kind, count: int, at_once: int = 1) -> Trial:
-        """Prepare, warm up, run one block, and check that it did what it should."""
+        """Prepare, warm up, run one block, and check that it did what it should.
+
+        A block with a hiccup says nothing about the others' cost: it is run again, and told.
+        """
+        for _ in range(_TRIES):
+            try:
+                return await self._once(who, kind, count, at_once)
+            except HiccupError as e:
+                self.repeated.append(f"{e} ({at_once} at once)")
+                for queue in (WORK, ALERTS, floor.WORK, floor.ALERTS):
+                    await self._props.take_all(queue)
+        raise BenchError(self.repeated[-1])
+
+    async def _once(self, who: Contender, kind: Kind, count: int, at_once: int) -> Trial:
         await self._warm_up(who, at_once)
         resources = await self._props.resources(kind, count)
         self._stage.arm.calls.clear()
@@ -55,7 +72,7 @@ class Trials:
         }
         expected = count if kind is Kind.NONCOMPLIANT else 0
         if (len(patched), alerts) != (expected, expected):
-            raise BenchError(
+            raise HiccupError(
                 f"{who.name}: {count} {kind} events led to {len(patched)} PATCHes, {alerts} alerts"
             )
         return Trial(

@@ -1,0 +1,1 @@
+"""The sandbox itself: its ARM, its Functions host, its topic and sinks."""
