@@ -4,6 +4,7 @@ The object ID comes from the token itself (`oid`); GUARD_PRINCIPAL_ID only cross
 wrong setting must not make the guard skip somebody else's writes.
 """
 
+import asyncio
 import base64
 import json
 import logging
@@ -14,6 +15,9 @@ from azure.core.exceptions import AzureError
 from azure.identity.aio import ManagedIdentityCredential
 
 log = logging.getLogger(__name__)
+
+TIMEOUT_S = 4
+"""For the first token; azure-identity's own timeouts are longer than Event Grid waits."""
 
 
 class Identity:
@@ -55,8 +59,9 @@ class Identity:
         """The identity's object ID, lower case; "" while no token can be had."""
         if not self._own_id:
             try:
-                token = await self.get_token(self._scope)
-            except AzureError as e:
+                async with asyncio.timeout(TIMEOUT_S):
+                    token = await self.get_token(self._scope)
+            except (AzureError, TimeoutError) as e:
                 log.warning("own identity unknown, no token: %s", type(e).__name__)
                 return ""
             self._own_id = object_id(token.token)

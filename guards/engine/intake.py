@@ -102,6 +102,7 @@ async def on_poison(queue: str, text: bytes, ports: Ports) -> Result:
 
 
 async def _on_change(task: Task, ports: Ports) -> Result:
+    deadline = ports.clock.monotonic() + ports.budget_s
     change = task.change
     caller = change.caller.object_id
     if caller and task.source is Source.EVENT and caller == await ports.own_id():
@@ -115,7 +116,7 @@ async def _on_change(task: Task, ports: Ports) -> Result:
     if located is None:
         return NOT_GUARDED
     try:
-        result = await reconcile(task, *located, ports)
+        result = await reconcile(task, *located, ports, deadline)
     except Transient as e:
         result = await put_off(task, e, ports)
     return replace(result, resource=change.resource)

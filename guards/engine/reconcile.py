@@ -119,13 +119,14 @@ class Look:
         return Result(outcome, evidence.alert_id, reason or "")
 
 
-async def reconcile(task: Task, guard: Guard, resource: ResourceId, ports: Ports) -> Result:
+async def reconcile(
+    task: Task, guard: Guard, resource: ResourceId, ports: Ports, deadline: float
+) -> Result:
     """Look at one resource and close what the policy says must be closed.
 
     Raises:
         Transient: nothing was changed and nothing is lost yet; the caller puts the task off.
     """
-    deadline = ports.clock.monotonic() + ports.budget_s
     look = Look(task, guard, resource, ports, await ports.policy(), deadline)
     try:
         body = await look.get()
@@ -154,6 +155,8 @@ async def reconcile(task: Task, guard: Guard, resource: ResourceId, ports: Ports
     plan = guard.plan(body, verdict.to_close, look.policy.of(guard))
     if not plan.steps:
         return await _only_tell(look, body, verdict, plan)
+    if ports.clock.monotonic() > deadline - ports.budget_s / 4:
+        raise Transient("too little of the time budget is left to change anything")
     return await _close(look, body, verdict, plan)
 
 

@@ -1,5 +1,7 @@
 """What does not fit into an event's budget goes on from guard-work, and ends within a day."""
 
+from typing import Any
+
 import pytest
 
 from guards.engine.errors import GuardError, StillRunning, Transient
@@ -174,3 +176,23 @@ async def test_an_intent_that_was_put_off_stays_one_message(error: GuardError) -
     await world.event(event())
     assert len(world.intents) == 1
     assert world.intents[0]["attempt"] == 1
+
+
+async def test_a_look_that_took_too_long_changes_nothing_and_goes_on_later() -> None:
+    """Event Grid waits 30 s: a change is only begun while there is time to tell it, too."""
+    world = World(disk())
+    get = world.arm.get
+
+    async def slow(*args: Any) -> Any:
+        body = await get(*args)
+        world.clock.passed += 16
+        return body
+
+    world.arm.get = slow  # type: ignore[method-assign]
+    result = await world.event(event())
+    assert (result.outcome, world.arm.patches) == ("deferred", [])
+    assert len(world.intents) == 1
+    world.arm.get = get  # type: ignore[method-assign]
+    await world.settle()
+    assert world.is_closed()
+    assert world.alert["outcome"] == "reverted"
