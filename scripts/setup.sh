@@ -35,7 +35,9 @@ echo "setup: installing Python packages into .venv (about half a minute, once)"
     || fail "Python packages could not be installed; is the Python package index reachable? see $log"
 
 echo "setup: installing Azurite, the storage emulator (about half a minute, once)"
-(cd sandbox/azurite && PATH="$PWD/../../.venv/bin:$PATH" npm ci --omit=optional --loglevel=error) >"$log" 2>&1 \
+# NODE_USE_SYSTEM_CA: behind a company's proxy only the system knows the certificates.
+(cd sandbox/azurite && PATH="$PWD/../../.venv/bin:$PATH" NODE_USE_SYSTEM_CA=1 \
+    npm ci --omit=optional --loglevel=error) >"$log" 2>&1 \
     || fail "Azurite could not be installed; is the npm registry reachable? see $log"
 
 printf '%s' "$wanted" > .venv/.ready

@@ -13,7 +13,7 @@ from pathlib import Path
 from sandbox.bench.contenders import BenchError
 from sandbox.bench.lone import Lone
 from sandbox.bench.plans import Plan
-from sandbox.bench.stage import ALERTS, Kind, Props, Stage
+from sandbox.bench.stage import Kind, Props, Stage
 from sandbox.bench.trial import Ratio, ratio
 
 TARGET = 1.3
@@ -66,7 +66,7 @@ async def measure(stage: Stage, props: Props, plan: Plan) -> ColdResult:
             imports.append(await _imports(settings))
             async with Lone(settings, app=app) as lone:
                 empty.append(await lone.handled("ignored", event))
-    await props.take_all(ALERTS)
+    await props.empty_queues()
     whole, imports, empty = whole[1:], imports[1:], empty[1:]
     pairs = [mine / theirs for mine, theirs in zip(whole, imports, strict=True)]
     name = "cold start to the first event handled, to the bare import of the SDKs"

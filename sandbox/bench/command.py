@@ -19,7 +19,7 @@ from sandbox.bench import cold, cpu, latency, memory, report
 from sandbox.bench.contenders import BenchError, Floor, Guard
 from sandbox.bench.lone import Lone
 from sandbox.bench.plans import FULL, QUICK, Plan
-from sandbox.bench.stage import ALERTS, WORK, Kind, Props, Stage
+from sandbox.bench.stage import WORK, Kind, Props, Stage
 from sandbox.bench.trial import Trials
 from sandbox.functions import ROOT
 from sandbox.outside import Outside
@@ -68,7 +68,7 @@ async def measure(
     async with AsyncExitStack() as stack:
         stage = await stack.enter_async_context(Stage(say))
         outside = await stack.enter_async_context(Outside(stage.endpoints))
-        props = Props(stage, outside)
+        props = await stack.enter_async_context(Props(stage, outside))
         trials = Trials(stage, props)
         url = stage.functions.webhook(stage.function)
         guard = await stack.enter_async_context(Guard(stage, url))
@@ -77,35 +77,38 @@ async def measure(
             await stack.enter_async_context(Floor(name, stage, message))
             for name in ("naive", "bare")
         ]
+        print("T", time.monotonic() - began)
         if "cpu" in sections:
             costs = await cpu.measure(trials, guard, [naive, bare], plan)
             report.cpu(costs)
             results["cpu"] = asdict(costs)
+            print("T", time.monotonic() - began)
         if "latency" in sections:
             times = await latency.measure(trials, props, guard, naive, bare, plan)
             report.latency(times)
             results["latency"] = asdict(times)
+            print("T", time.monotonic() - began)
         if "memory" in sections:
             sizes = await memory.measure(stage, props, guard, plan)
             report.memory(sizes)
             results["memory"] = asdict(sizes)
+            print("T", time.monotonic() - began)
         if "cold" in sections:
             starts = await cold.measure(stage, props, plan)
             report.cold(starts)
             results["cold"] = asdict(starts)
         results["repeated"] = trials.repeated
-        results["intents_left"] = await props.take_all(WORK)
+        results["intents_left"] = await props.messages(WORK)
         report.trouble(trials.repeated, results["intents_left"])
     return {"took_s": time.monotonic() - began, "plan": asdict(plan), **_machine(), **results}
 
 
 async def _first_alert(stage: Stage, props: Props, guard: Guard) -> str:
     """Let the guard close something once, and take the alert's text for the floors to post."""
-    await props.make_queues()
     disks = await props.resources(Kind.NONCOMPLIANT, 1)
     await guard.run(Kind.NONCOMPLIANT, disks, 1)
     message = await props.an_alert()
-    await props.take_all(ALERTS)
+    await props.empty_queues()
     return message
 
 
@@ -131,7 +134,8 @@ async def _profile(plan: Plan) -> None:
     file.unlink(missing_ok=True)
     async with AsyncExitStack() as stack:
         stage = await stack.enter_async_context(Stage())
-        props = Props(stage, await stack.enter_async_context(Outside(stage.endpoints)))
+        outside = await stack.enter_async_context(Outside(stage.endpoints))
+        props = await stack.enter_async_context(Props(stage, outside))
         module = ("sandbox.bench.profiled", str(file))
         lone = await stack.enter_async_context(Lone(stage.app_settings(), module=module))
         disks = await props.resources(Kind.NONCOMPLIANT, plan.cpu_events)

@@ -61,15 +61,13 @@ async def measure(trials: Trials, guard: Guard, floors: list[Contender], plan: P
             count = plan.cpu_events if kind is Kind.NONCOMPLIANT else plan.cpu_light_events
             seen[who.name, kind].append(await trials.run(who, kind, count))
     costs = [_cost(who, kind, blocks) for (who, kind), blocks in seen.items()]
-    host = [trial.cpu_ms for trial in seen[guard.name, Kind.UNGUARDED]]
+    host = statistics.median(trial.cpu_ms for trial in seen[guard.name, Kind.UNGUARDED])
     ratios = [
         ratio(
             f"CPU of a {kind} event, without the host's half, to the SDK clients used naively",
             [
-                (mine.cpu_ms - unguarded) / theirs.cpu_ms
-                for mine, unguarded, theirs in zip(
-                    seen[guard.name, kind], host, seen["naive", kind], strict=True
-                )
+                (mine.cpu_ms - host) / theirs.cpu_ms
+                for mine, theirs in zip(seen[guard.name, kind], seen["naive", kind], strict=True)
             ],
             target,
         )

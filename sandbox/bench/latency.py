@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from sandbox.bench.contenders import Contender, Floor, Guard
 from sandbox.bench.pace import Block
-from sandbox.bench.plans import CONCURRENCIES, LATENCIES_MS, Plan
+from sandbox.bench.plans import Plan
 from sandbox.bench.stage import Kind, Props
 from sandbox.bench.trial import Ratio, Trial, Trials, percentile, ratio
 
@@ -66,9 +66,9 @@ async def measure(
     everyone: list[Contender] = [guard, naive, bare]
     cells: list[Cell] = []
     ratios: list[Ratio] = []
-    for latency_ms, alone in zip(LATENCIES_MS, plan.latency_events, strict=True):
+    for latency_ms, alone in plan.latency_events.items():
         await props.latency(latency_ms)
-        for at_once in CONCURRENCIES:
+        for at_once in plan.concurrencies:
             count = alone if at_once == 1 else max(plan.busy_events, at_once)
             rounds = plan.latency_rounds if at_once == 1 else plan.busy_rounds
             seen: dict[str, list[Trial]] = {who.name: [] for who in everyone}

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from sandbox.bench.contenders import Guard
 from sandbox.bench.plans import Plan
-from sandbox.bench.stage import ALERTS, Kind, Props, Stage
+from sandbox.bench.stage import Kind, Props, Stage
 from sandbox.bench.trial import Ratio, ratio
 
 TARGET_MB = 5.0
@@ -37,7 +37,7 @@ async def measure(stage: Stage, props: Props, guard: Guard, plan: Plan) -> Memor
         while done < mark:
             count = min(_BATCH, mark - done)
             await guard.post(await _events(stage, props, count), AT_ONCE)
-            await props.take_all(ALERTS)
+            await props.empty_queues()
             stage.arm.calls.clear()
             done += count
         await asyncio.sleep(_SETTLE_S)

@@ -1,9 +1,7 @@
 """How much of everything is measured: in full, quickly, or just enough for a test."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-
-LATENCIES_MS = (0, 20, 50)
-CONCURRENCIES = (1, 16, 64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,11 +17,12 @@ class Plan:
     """Of a block of any other kind, which cost a quarter at most."""
     latency_rounds: int
     """Of blocks one after another."""
-    latency_events: tuple[int, int, int]
-    """Of a block one after another, at each of `LATENCIES_MS`."""
+    latency_events: Mapping[int, int]
+    """Of a block one after another, at each latency in ms."""
+    concurrencies: tuple[int, ...]
     busy_rounds: int
     busy_events: int
-    """Of a block at a higher concurrency."""
+    """Of a block at a higher concurrency; at least so many as that."""
     azurite_calls: int
     memory_marks: tuple[int, ...]
     """RSS is read after so many events of one process; growth is from the first to the last."""
@@ -36,7 +35,8 @@ FULL = Plan(
     cpu_events=60,
     cpu_light_events=150,
     latency_rounds=4,
-    latency_events=(60, 50, 25),
+    latency_events={0: 60, 20: 50, 50: 25},
+    concurrencies=(1, 16, 64),
     busy_rounds=3,
     busy_events=256,
     azurite_calls=1000,
@@ -50,7 +50,8 @@ QUICK = Plan(
     cpu_events=30,
     cpu_light_events=75,
     latency_rounds=2,
-    latency_events=(15, 12, 4),
+    latency_events={0: 15, 20: 12, 50: 4},
+    concurrencies=(1, 16, 64),
     busy_rounds=1,
     busy_events=64,
     azurite_calls=200,

@@ -11,6 +11,8 @@ from enum import StrEnum
 from itertools import cycle, islice
 from typing import Any, Self
 
+from azure.storage.queue.aio import QueueClient
+
 from sandbox.arm import Arm
 from sandbox.bench import floor
 from sandbox.identity import GUARD_OBJECT_ID
@@ -82,6 +84,17 @@ class Props:
         self._stage = stage
         self._outside = outside
         self._standing: dict[Kind, list[str]] = {}
+        self._queues: dict[str, QueueClient] = {}
+
+    async def __aenter__(self) -> Self:
+        await self._stage.azurite.create_queues((floor.WORK, floor.ALERTS, floor.LIMITS))
+        for name in (WORK, ALERTS, floor.WORK, floor.ALERTS):
+            self._queues[name] = self._outside.queue(name)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for queue in self._queues.values():
+            await queue.close()
 
     async def resources(self, kind: Kind, count: int) -> list[str]:
         """IDs of `count` resources for events of a kind; the noncompliant are opened anew."""
@@ -114,19 +127,17 @@ class Props:
         """Set what is added to every ARM call from now on."""
         await self._outside.settings(latency_ms=milliseconds)
 
-    async def make_queues(self) -> None:
-        """The queues of the floors."""
-        await self._stage.azurite.create_queues((floor.WORK, floor.ALERTS, floor.LIMITS))
-
     async def an_alert(self) -> str:
         """The text of an alert as it lies in the queue of alerts."""
-        async with self._outside.queue(ALERTS) as queue:
-            [message] = await queue.peek_messages(max_messages=1)
-            return str(message.content)
+        [message] = await self._queues[ALERTS].peek_messages(max_messages=1)
+        return str(message.content)
 
-    async def take_all(self, name: str) -> int:
-        """Empty a queue; how many messages were in it."""
-        async with self._outside.queue(name) as queue:
-            properties = await queue.get_queue_properties()
+    async def messages(self, queue: str) -> int:
+        """How many messages are in a queue."""
+        properties = await self._queues[queue].get_queue_properties()
+        return int(properties.approximate_message_count or 0)
+
+    async def empty_queues(self) -> None:
+        """Delete every message, invisible ones as well."""
+        for queue in self._queues.values():
             await queue.clear_messages()
-            return int(properties.approximate_message_count or 0)

@@ -4,6 +4,7 @@ A PATCH is sent when ARM has it: the sandbox's list of calls notes the moment a 
 arrived, in microseconds, before any latency is added.
 """
 
+import contextlib
 import math
 import statistics
 from collections.abc import Sequence
@@ -12,7 +13,7 @@ from datetime import datetime
 
 from sandbox.bench import floor
 from sandbox.bench.contenders import BenchError, Contender, HiccupError
-from sandbox.bench.stage import ALERTS, WORK, Kind, Props, Stage
+from sandbox.bench.stage import ALERTS, Kind, Props, Stage
 
 _TRIES = 3
 
@@ -54,17 +55,15 @@ class Trials:
                 return await self._once(who, kind, count, at_once)
             except HiccupError as e:
                 self.repeated.append(f"{e} ({at_once} at once)")
-                for queue in (WORK, ALERTS, floor.WORK, floor.ALERTS):
-                    await self._props.take_all(queue)
+                await self._props.empty_queues()
         raise BenchError(self.repeated[-1])
 
     async def _once(self, who: Contender, kind: Kind, count: int, at_once: int) -> Trial:
-        await self._warm_up(who, at_once)
-        resources = await self._props.resources(kind, count)
+        resources = await self._warmed_up(who, kind, count, at_once)
         self._stage.arm.calls.clear()
         block = await who.run(kind, resources, at_once)
         calls = [*self._stage.arm.calls]
-        alerts = await self._props.take_all(ALERTS if who.name == "guard" else floor.ALERTS)
+        alerts = await self._props.messages(ALERTS if who.name == "guard" else floor.ALERTS)
         patched = {
             call["path"].lower(): datetime.fromisoformat(call["at"]).timestamp()
             for call in calls
@@ -92,10 +91,18 @@ class Trials:
             ],
         )
 
-    async def _warm_up(self, who: Contender, at_once: int) -> None:
-        """Connections that ended while others were measured are made anew outside of the block."""
-        resources = await self._props.resources(Kind.COMPLIANT, max(3, at_once))
-        await who.run(Kind.COMPLIANT, resources, at_once)
+    async def _warmed_up(self, who: Contender, kind: Kind, count: int, at_once: int) -> list[str]:
+        """The resources of a block, after a few events like it.
+
+        Azurite ends connections that were idle for 5 s, and a contender is idle while the others
+        have their turn: outside of the block it finds out, and makes its connections anew.
+        """
+        warm_up = max(3, at_once)
+        resources = await self._props.resources(kind, warm_up + count)
+        with contextlib.suppress(HiccupError):
+            await who.run(kind, resources[:warm_up], at_once)
+        await self._props.empty_queues()
+        return resources[warm_up:]
 
 
 @dataclass(frozen=True, slots=True)

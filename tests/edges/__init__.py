@@ -1,1 +1,1 @@
-"""The edges against real servers on loopback."""
+"""Every edge against a real server on loopback: the sandbox's where it has one, a scripted one else."""

@@ -9,6 +9,7 @@ import pytest
 
 from guards.engine.model import Mode
 from tests.engine.samples import (
+    DISK_ACCESS_ID,
     DISK_ID,
     GUARD_ID,
     REGISTRY_ID,
@@ -161,6 +162,18 @@ async def test_what_the_dead_process_closed_is_told_also_after_a_switch_to_audit
     outcomes = {alert["alertId"]: alert["outcome"] for alert in world.alerts}
     assert outcomes.pop(intent["evidence"]["alertId"]) == "found closed"
     assert list(outcomes.values()) == ["reported only"]
+
+
+async def test_a_closed_disk_keeps_its_whole_undo_when_something_else_was_opened() -> None:
+    """AllowPrivate comes back only together with its disk access, or Azure refuses."""
+    old = {"networkAccessPolicy": "AllowPrivate", "diskAccessId": DISK_ACCESS_ID}
+    world = World(disk(publicNetworkAccess="Disabled", **old))
+    await crash_at(world, (CALLS.index("arm.patch") + 1, "after"), event())
+    (intent,) = world.intents
+    merge(world.properties(), {"publicNetworkAccess": "Enabled"})
+    await world.settle()
+    first = {alert["alertId"]: alert for alert in world.alerts}[intent["evidence"]["alertId"]]
+    assert [request["body"]["properties"] for request in first["undo"]] == [old]
 
 
 @pytest.mark.parametrize("value", ["x" * 5000, ["AllowAll"] * 500, {"mode": "AllowAll"}, 7])

@@ -120,6 +120,8 @@ def test_any_text_is_parsed_or_refused_and_nothing_else(text: str) -> None:
         f"{DISK_ID}/..",
         f"{DISK_ID}/../other",
         f"{GROUP}/providers/Microsoft.Compute/disks/..",
+        f"{GROUP}/providers/Microsoft.Compute/disks/a..b",
+        DISK_ID.replace("rg-data", "rg..data"),
         f"{GROUP}/providers/Microsoft.Compute/disks/.hidden",
         f"{GROUP}/providers/Microsoft.Compute/disks/a b",
         f"{GROUP}/providers/Microsoft.Compute/disks/ledger\uff0ddisk",

@@ -178,7 +178,9 @@ async def test_an_intent_that_was_put_off_stays_one_message(error: GuardError) -
     assert world.intents[0]["attempt"] == 1
 
 
-async def test_a_look_that_took_too_long_changes_nothing_and_goes_on_later() -> None:
+async def test_a_look_that_took_too_long_changes_nothing_and_goes_on_later(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Event Grid waits 30 s: a change is only begun while there is time to tell it, too."""
     world = World(disk())
     get = world.arm.get
@@ -188,11 +190,11 @@ async def test_a_look_that_took_too_long_changes_nothing_and_goes_on_later() -> 
         world.clock.passed += 16
         return body
 
-    world.arm.get = slow  # type: ignore[method-assign]
+    monkeypatch.setattr(world.arm, "get", slow)
     result = await world.event(event())
     assert (result.outcome, world.arm.patches) == ("deferred", [])
     assert len(world.intents) == 1
-    world.arm.get = get  # type: ignore[method-assign]
+    monkeypatch.setattr(world.arm, "get", get)
     await world.settle()
     assert world.is_closed()
     assert world.alert["outcome"] == "reverted"

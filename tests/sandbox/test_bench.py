@@ -9,20 +9,21 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from sandbox.bench import command, plans, report
+from sandbox.bench import command, report
 from sandbox.bench.plans import Plan
 from sandbox.bench.trial import percentile, ratio
 
 TINY = Plan(
-    warm_up=2,
+    warm_up=1,
     cpu_rounds=2,
     cpu_events=3,
     cpu_light_events=4,
     latency_rounds=1,
-    latency_events=(2, 2, 2),
+    latency_events={0: 2, 20: 2},
+    concurrencies=(1, 3),
     busy_rounds=1,
-    busy_events=64,
-    azurite_calls=20,
+    busy_events=4,
+    azurite_calls=10,
     memory_marks=(12, 24),
     cold_starts=1,
 )
@@ -73,13 +74,13 @@ def test_cpu_is_the_median_of_its_blocks(figures: dict[str, Any]) -> None:
 
 
 def test_every_cell_of_the_latency_table_is_filled(figures: dict[str, Any]) -> None:
-    """Three latencies, three concurrencies, three contenders; the PATCH comes before the end."""
+    """Each latency, concurrency and contender; the PATCH comes before the end."""
     cells = figures["latency"]["cells"]
 
     assert {
         (latency, at_once, who)
-        for latency in plans.LATENCIES_MS
-        for at_once in plans.CONCURRENCIES
+        for latency in TINY.latency_events
+        for at_once in TINY.concurrencies
         for who in ("guard", "naive", "bare")
     } == {(cell["latency_ms"], cell["at_once"], cell["who"]) for cell in cells}
     for cell in cells:
