@@ -121,6 +121,14 @@ class Outside:
         ) as answer:
             return answer.status
 
+    async def functions(self) -> dict[str, list[dict[str, Any]]]:
+        """Function names and their bindings, as the worker library indexed them."""
+        async with self._session.get(
+            f"{self.endpoints['functions']}/admin/functions",
+            headers={"x-functions-key": self.endpoints["functionsKey"]},
+        ) as answer:
+            return {function["name"]: function["bindings"] for function in await answer.json()}
+
     async def put_message(self, queue: str, message: Any, *, encode: bool = True) -> None:
         """Put a text, or JSON, into a queue; base64 as Event Grid and the guard do."""
         text = message if isinstance(message, str) else json.dumps(message)

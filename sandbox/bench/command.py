@@ -77,23 +77,19 @@ async def measure(
             await stack.enter_async_context(Floor(name, stage, message))
             for name in ("naive", "bare")
         ]
-        print("T", time.monotonic() - began)
         if "cpu" in sections:
             costs = await cpu.measure(trials, guard, [naive, bare], plan)
             report.cpu(costs)
             results["cpu"] = asdict(costs)
-            print("T", time.monotonic() - began)
-        if "latency" in sections:
+            if "latency" in sections:
             times = await latency.measure(trials, props, guard, naive, bare, plan)
             report.latency(times)
             results["latency"] = asdict(times)
-            print("T", time.monotonic() - began)
-        if "memory" in sections:
-            sizes = await memory.measure(stage, props, guard, plan)
+            if "memory" in sections:
+            sizes = await memory.measure(stage, props, guard, plan, trials.repeated)
             report.memory(sizes)
             results["memory"] = asdict(sizes)
-            print("T", time.monotonic() - began)
-        if "cold" in sections:
+            if "cold" in sections:
             starts = await cold.measure(stage, props, plan)
             report.cold(starts)
             results["cold"] = asdict(starts)

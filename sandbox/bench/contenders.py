@@ -72,12 +72,15 @@ class Guard:
 
     async def post(self, events: Sequence[bytes], at_once: int) -> Block:
         """Deliver events, each in a request of its own."""
-        return await pace.run(events, at_once, self._post, self.cpu_seconds)
+        try:
+            return await pace.run(events, at_once, self._post, self.cpu_seconds)
+        except ExceptionGroup as e:
+            raise HiccupError(f"{self.name}: {e.exceptions[0]}") from e
 
     async def _post(self, event: bytes) -> None:
         async with self._session.post(self._url, data=event, headers=DELIVERY) as answer:
             if answer.status != 202:
-                raise BenchError(f"the webhook answered {answer.status}: {await answer.text()}")
+                raise HiccupError(f"the webhook answered {answer.status}: {await answer.text()}")
 
     @property
     def pid(self) -> int:

@@ -66,9 +66,9 @@ async def measure(
     everyone: list[Contender] = [guard, naive, bare]
     cells: list[Cell] = []
     ratios: list[Ratio] = []
-    for latency_ms, alone in plan.latency_events.items():
-        await props.latency(latency_ms)
-        for at_once in plan.concurrencies:
+    for at_once in plan.concurrencies:  # rising, so that no pool holds more than a block uses
+        for latency_ms, alone in plan.latency_events.items():
+            await props.latency(latency_ms)
             count = alone if at_once == 1 else max(plan.busy_events, at_once)
             rounds = plan.latency_rounds if at_once == 1 else plan.busy_rounds
             seen: dict[str, list[Trial]] = {who.name: [] for who in everyone}
@@ -79,6 +79,7 @@ async def measure(
             cells += [_cell(who, latency_ms, at_once, blocks) for who, blocks in seen.items()]
             if (latency_ms, at_once) == (_AT_MS, 1):
                 ratios.append(_ratio(seen))
+    cells.sort(key=lambda cell: cell.latency_ms)
     await props.latency(0)
     return LatencyResult(cells, ratios, await _azurite(bare, plan.azurite_calls))
 

@@ -3,7 +3,7 @@
 import asyncio
 from dataclasses import dataclass
 
-from sandbox.bench.contenders import Guard
+from sandbox.bench.contenders import Guard, HiccupError
 from sandbox.bench.plans import Plan
 from sandbox.bench.stage import Kind, Props, Stage
 from sandbox.bench.trial import Ratio, ratio
@@ -17,6 +17,7 @@ MIX = (
 
 AT_ONCE = 16
 _BATCH = 480
+_MOST_REPEATED = 10
 _SETTLE_S = 0.5
 
 
@@ -28,18 +29,27 @@ class MemoryResult:
     ratios: list[Ratio]
 
 
-async def measure(stage: Stage, props: Props, guard: Guard, plan: Plan) -> MemoryResult:
-    """Start the app anew and give it events up to the last mark."""
+async def measure(
+    stage: Stage, props: Props, guard: Guard, plan: Plan, repeated: list[str]
+) -> MemoryResult:
+    """Start the app anew and give it events up to the last mark; hiccups are told in `repeated`."""
     await stage.restart_functions()
     rss = {0: guard.rss_bytes() / 1e6}
     done = 0
     for mark in plan.memory_marks:
         while done < mark:
             count = min(_BATCH, mark - done)
-            await guard.post(await _events(stage, props, count), AT_ONCE)
+            events = await _events(stage, props, count)
+            try:
+                await guard.post(events, AT_ONCE)
+            except HiccupError as e:
+                repeated.append(f"{e} (memory, after {done:,} events)")
+                if len(repeated) > _MOST_REPEATED:
+                    raise
+            else:
+                done += count
             await props.empty_queues()
             stage.arm.calls.clear()
-            done += count
         await asyncio.sleep(_SETTLE_S)
         rss[mark] = guard.rss_bytes() / 1e6
     first, last = plan.memory_marks[0], plan.memory_marks[-1]
