@@ -9,9 +9,9 @@ import azure.functions as func
 
 from guards import wiring
 from guards.engine import intake
+from guards.engine.look import Result, timestamp
 from guards.engine.model import Outcome
 from guards.engine.ports import Ports
-from guards.engine.reconcile import Result, timestamp
 
 logging.getLogger("azure").setLevel(logging.WARNING)  # the worker logs every HTTP request otherwise
 log = logging.getLogger("export_guard")

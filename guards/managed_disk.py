@@ -136,4 +136,5 @@ def guard(kind: str) -> Guard:
         inspect=inspect,
         plan=plan,
         accessed=accessed,
+        also_changes=(DISK_ACCESS,),
     )

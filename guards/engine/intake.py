@@ -15,9 +15,11 @@ from guards.engine.alerts import Alert
 from guards.engine.errors import Transient, Unreadable
 from guards.engine.events import clean
 from guards.engine.ids import ResourceId
+from guards.engine.later import give_up, put_off
+from guards.engine.look import Result, timestamp
 from guards.engine.model import Guard, Outcome, ResourceChange, Severity, Source
 from guards.engine.ports import Ports
-from guards.engine.reconcile import Result, give_up, put_off, reconcile, timestamp
+from guards.engine.reconcile import reconcile
 from guards.engine.tasks import Task
 
 log = logging.getLogger(__name__)

@@ -204,6 +204,7 @@ class Guard:
         plan: body, findings to close, policy -> plan.
         accessed: whether the body shows an access grant (a SAS), for grant events that come early.
         refusal: children to list when a PATCH is refused.
+        also_changes: paths without a rule that the plan may change along.
         undo_apart: whether old values go back one request at a time, in the order of the rules.
     """
 
@@ -217,4 +218,5 @@ class Guard:
     plan: Callable[[Body, Sequence[Finding], TypePolicy], Plan]
     accessed: Callable[[Body], bool] = lambda _: True
     refusal: Children | None = None
+    also_changes: tuple[str, ...] = ()
     undo_apart: bool = False

@@ -2,6 +2,7 @@
 
 import pytest
 
+from guards.engine.errors import Transient
 from tests.engine.samples import DISK_GRANT, DISK_ID, closed_disk, disk, event
 from tests.engine.world import World
 from tests.fakes import merge
@@ -90,3 +91,15 @@ async def test_a_write_needs_no_sas_to_show() -> None:
     world = World(closed_disk(diskState="Unattached"))
     await world.event(event())
     assert world.intents == []
+
+
+async def test_a_task_that_was_put_off_starts_no_new_rechecks() -> None:
+    """A resource that is busy for a whole day does not fill the queue with looks at it."""
+    world = World(disk(provisioningState="Updating"))
+    world.trouble.errors["arm.patch"] = [Transient("busy", status=409)] * 40
+    await world.event(event())
+    most = 0
+    while world.work.messages and most < 50:
+        most = max(most, len(world.intents))
+        await world.step()
+    assert most <= 4

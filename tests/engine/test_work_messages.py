@@ -241,3 +241,19 @@ async def test_a_poison_intent_keeps_what_was_seen() -> None:
     assert len(world.alert["findings"]) == 2
     assert world.alert["caller"]["name"] == "alice@contoso.example"
     assert world.alert["resourceId"] == DISK_ID
+
+
+async def test_a_forged_undo_does_not_reach_a_person() -> None:
+    """Changes that the guard could not have made are left out of the alert and its undo."""
+    forged_changes = [
+        {"path": "properties.encryption.type", "before": "None", "after": "x"},
+        {"path": "properties.networkAccessPolicy", "before": "AllowAll", "after": "DenyAll"},
+    ]
+    world = World(closed_disk())
+    await world.message(await forged("evidence.changes", forged_changes))
+    assert [change["path"] for change in world.alert["changes"]] == [
+        "properties.networkAccessPolicy"
+    ]
+    assert [request["body"] for request in world.alert["undo"]] == [
+        {"properties": {"networkAccessPolicy": "AllowAll"}}
+    ]

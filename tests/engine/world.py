@@ -6,10 +6,10 @@ from typing import Any
 from guards import GUARDS
 from guards.engine import intake, policy
 from guards.engine.errors import Transient
+from guards.engine.look import Result
 from guards.engine.model import Body, Mode
 from guards.engine.policy import Policy
 from guards.engine.ports import Ports
-from guards.engine.reconcile import Result
 from tests.engine.samples import DISK_ID, GUARD_ID
 from tests.fakes import Arm, Clock, Crash, Message, Queue, Trouble
 
@@ -77,11 +77,15 @@ class World:
         for _ in range(at_most):
             if not self.work.messages:
                 return
-            self.clock.passed = max(self.clock.passed, min(m.due for m in self.work.messages))
-            taken = self.work.take()
-            assert taken is not None
-            await self.deliver(taken)
+            await self.step()
         raise AssertionError("guard-work never empties")
+
+    async def step(self) -> None:
+        """Let time pass until the next message falls due, and deliver it."""
+        self.clock.passed = max(self.clock.passed, min(m.due for m in self.work.messages))
+        taken = self.work.take()
+        assert taken is not None
+        await self.deliver(taken)
 
     @property
     def alerts(self) -> list[dict[str, Any]]:

@@ -1,0 +1,97 @@
+"""What cannot be done now goes on from `guard-work`: trouble, slow operations, looks too early."""
+
+import logging
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from guards.engine import alerts
+from guards.engine.alerts import Alert
+from guards.engine.errors import Transient
+from guards.engine.events import clean
+from guards.engine.look import Look, Result
+from guards.engine.model import Body, Outcome, Severity
+from guards.engine.ports import Ports, Receipt
+from guards.engine.rules import text_at
+from guards.engine.tasks import Task
+
+log = logging.getLogger(__name__)
+
+RECHECK_DELAYS_S = (5, 30)
+"""A write still in progress is looked at again after these, then no more."""
+
+FIRST_DELAY_S, LONGEST_DELAY_S, GIVE_UP = 10, 15 * 60, timedelta(hours=24)
+"""Expected trouble is tried again after 10 s, doubling to 15 min, for a day."""
+
+MOST_ATTEMPTS = 200
+"""A day takes about 100; a message with a time in the future ends here."""
+
+_TERMINAL_STATES = {"succeeded", "failed", "canceled"}
+
+
+def in_progress(body: Body) -> bool:
+    """Whether Azure is still at work on a write of the resource."""
+    state = text_at(body, "properties.provisioningState")
+    return state is not None and state.lower() not in _TERMINAL_STATES
+
+
+async def recheck_if_early(look: Look, body: Body) -> None:
+    """A write still in progress, or a grant whose SAS does not show yet, is looked at once more."""
+    granted = look.task.change.operation_name.lower().endswith("/begingetaccess/action")
+    early = in_progress(body) or (granted and not look.guard.accessed(body))
+    if not early or look.task.recheck >= len(RECHECK_DELAYS_S):
+        return
+    if look.task.attempt:  # a task that was put off comes back anyway
+        return
+    again = replace(look.task, recheck=look.task.recheck + 1, evidence=None)
+    await look.ports.work.put(again.message(), RECHECK_DELAYS_S[look.task.recheck])
+
+
+async def put_off(
+    task: Task, error: Transient, ports: Ports, intent: Receipt | None = None
+) -> Result:
+    """Go on from `guard-work` later: the intent updated, or a new message. Give up after a day.
+
+    Raises:
+        Transient: the queue cannot be reached and no intent exists.
+    """
+    started = datetime.fromisoformat(task.first_seen)
+    if ports.clock.now() - started >= GIVE_UP or task.attempt >= MOST_ATTEMPTS:
+        reason = f"given up after {task.attempt} attempts in a day: {error}"
+        return await give_up(task, reason, ports, intent)
+    delay = min(FIRST_DELAY_S * 2 ** min(task.attempt, 10), LONGEST_DELAY_S)
+    delay = max(delay, min(error.retry_after or 0, 3600))
+    alert_id = task.evidence.alert_id if task.evidence else ""
+    if intent is None:
+        await ports.work.put(task.again().message(), delay)
+    else:
+        try:
+            await ports.work.update(intent, task.again().message(), delay)
+        except Transient as e:
+            log.warning("intent could not be put off and surfaces by itself: %s", e)
+    return Result(Outcome.DEFERRED, alert_id, f"again in {delay:.0f} s: {error}")
+
+
+async def give_up(task: Task, reason: str, ports: Ports, intent: Receipt | None = None) -> Result:
+    """The one alert of a task that will not be tried again; keeps the id of what was seen."""
+    change, evidence = task.change, task.evidence
+    alert_id = evidence.alert_id if evidence else alerts.digest(change.resource, change.event_id)
+    alert = Alert(
+        alert_id=alert_id,
+        source=task.source,
+        outcome=Outcome.NOT_REVERTED,
+        severity=alerts.worst(evidence.findings if evidence else (), Severity.HIGH),
+        seen_at=evidence.seen_at if evidence else task.first_seen,
+        resource_id=clean(change.resource, 2048),
+        findings=evidence.findings if evidence else (),
+        reason=reason,
+        caller=change.caller,
+        operation_name=change.operation_name,
+        event_id=change.event_id,
+        event_time=change.event_time,
+        correlation_id=change.correlation_id,
+        policy_hash=evidence.policy_hash if evidence else "",
+    )
+    await ports.alerts.put(alert.message())
+    if intent is not None:
+        await ports.work.delete(intent)
+    return Result(Outcome.NOT_REVERTED, alert_id, reason)
