@@ -4,14 +4,16 @@ Every way in ends in `guards.engine.intake`; what to guard stands in `guards/__i
 """
 
 import logging
+import os
 
 import azure.functions as func
 
 from guards import wiring
 from guards.engine import intake
-from guards.engine.look import Result, timestamp
+from guards.engine.look import Result
 from guards.engine.model import Outcome
 from guards.engine.ports import Ports
+from guards.engine.shapes import timestamp
 
 logging.getLogger("azure").setLevel(logging.WARNING)  # the worker logs every HTTP request otherwise
 log = logging.getLogger("export_guard")
@@ -20,10 +22,10 @@ app = func.FunctionApp()
 _running: list[wiring.App] = []
 
 
-def _ports() -> Ports:
+async def _ports() -> Ports:
     """The app's ports, built with the first invocation, inside the worker's loop."""
     if not _running:
-        _running.append(wiring.App.from_environment())
+        _running.append(await wiring.open_app(os.environ))
     return _running[0].ports
 
 
@@ -35,29 +37,29 @@ def _log(function: str, result: Result) -> None:
 @app.event_grid_trigger(arg_name="event")
 async def resource_changed(event: func.EventGridEvent) -> None:
     """An Event Grid event, pushed by a subscription of destination type Azure Function."""
-    _log("resource_changed", await intake.on_event(_as_json(event), _ports()))
+    _log("resource_changed", await intake.on_event(_as_json(event), await _ports()))
 
 
 @app.queue_trigger(arg_name="message", queue_name=wiring.EVENTS_QUEUE, connection=wiring.STORAGE)
 async def event_queued(message: func.QueueMessage) -> None:
     """Events that a subscription delivers into a storage queue instead."""
-    for result in await intake.on_queued_events(message.get_body(), _ports()):
+    for result in await intake.on_queued_events(message.get_body(), await _ports()):
         _log("event_queued", result)
 
 
 @app.queue_trigger(arg_name="message", queue_name=wiring.WORK_QUEUE, connection=wiring.STORAGE)
 async def work_due(message: func.QueueMessage) -> None:
     """Intents that surfaced, and looks that were put off."""
-    _log("work_due", await intake.on_work(message.get_body(), _ports()))
+    _log("work_due", await intake.on_work(message.get_body(), await _ports()))
 
 
 @app.queue_trigger(
     arg_name="message", queue_name=f"{wiring.EVENTS_QUEUE}-poison", connection=wiring.STORAGE
 )
 async def event_given_up(message: func.QueueMessage) -> None:
-    """A message of guard-events that failed five times becomes an alert."""
-    body = message.get_body()
-    _log("event_given_up", await intake.on_poison(wiring.EVENTS_QUEUE, body, _ports()))
+    """A message of guard-events that failed five times: an alert, and looked at again."""
+    for result in await intake.on_poison_events(message.get_body(), await _ports()):
+        _log("event_given_up", result)
 
 
 @app.queue_trigger(
@@ -65,8 +67,7 @@ async def event_given_up(message: func.QueueMessage) -> None:
 )
 async def work_given_up(message: func.QueueMessage) -> None:
     """A message of guard-work that failed five times becomes an alert."""
-    body = message.get_body()
-    _log("work_given_up", await intake.on_poison(wiring.WORK_QUEUE, body, _ports()))
+    _log("work_given_up", await intake.on_poison_work(message.get_body(), await _ports()))
 
 
 def _as_json(event: func.EventGridEvent | func.CloudEvent) -> dict[str, object]:

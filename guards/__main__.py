@@ -37,7 +37,9 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--policy", type=Path, default=DEFAULT_POLICY, metavar="POLICY")
     command.add_argument("--format", choices=("table", "json"), default="table")
     command = commands.add_parser("role", help="the custom role the app's identity needs")
-    command.add_argument("--scope", required=True, help="as /subscriptions/GUID")
+    command.add_argument(
+        "--scope", required=True, nargs="+", metavar="SCOPE", help="as /subscriptions/GUID"
+    )
     commands.add_parser("operations", help="the operation names to filter events by")
     return parser
 

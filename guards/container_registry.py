@@ -120,6 +120,8 @@ GUARD = Guard(
     rules=RULES,
     operations=(
         f"{TYPE}/write",
+        f"{TYPE}/updatePolicies/write",  # a permission of its own; whether an event has it, too,
+        # is undocumented
         f"{TYPE}/privateEndpointConnections/write",
         f"{TYPE}/privateEndpointConnections/delete",
     ),
@@ -127,6 +129,7 @@ GUARD = Guard(
     permissions=(
         f"{TYPE}/read",
         f"{TYPE}/write",
+        f"{TYPE}/updatePolicies/write",
         f"{TYPE}/operationStatuses/read",
         f"{TYPE}/privateEndpointConnections/read",
         f"{TYPE}/exportPipelines/read",

@@ -88,9 +88,15 @@ def attached(body: Body) -> bool:
     return bool(body.get("managedBy") or body.get("managedByExtended") or state in _ATTACHED_STATES)
 
 
-def accessed(body: Body) -> bool:
-    """Whether someone holds a SAS link to the disk or snapshot."""
-    return (text_at(body, "properties.diskState") or "").lower() in _SAS_STATES
+def exposure(body: Body) -> str:
+    """Says so if someone holds a SAS link to the disk or snapshot."""
+    state = text_at(body, "properties.diskState") or ""
+    if state.lower() not in _SAS_STATES:
+        return ""
+    return (
+        f"a SAS link was out when this was seen (diskState {clean(state)}): closing the setting "
+        "is not known to cut it, revoke it with az disk or az snapshot revoke-access"
+    )
 
 
 def _block(body: Body, findings: Sequence[Finding]) -> Blocked | None:
@@ -135,6 +141,6 @@ def guard(kind: str) -> Guard:
         permissions=(f"{type_}/read", f"{type_}/write"),
         inspect=inspect,
         plan=plan,
-        accessed=accessed,
+        exposure=exposure,
         also_changes=(DISK_ACCESS,),
     )

@@ -1,7 +1,6 @@
 """App settings become edges: the only place that builds them, once per process, inside the loop."""
 
 import logging
-import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 from azure.core import AzureClouds
 from azure.mgmt.compute.aio import ComputeManagementClient
 from azure.mgmt.containerregistry.aio import ContainerRegistryManagementClient
@@ -120,9 +120,10 @@ def _seconds(text: str | None) -> float:
         seconds = float(text or 20)
     except ValueError:
         seconds = 0
-    if not 1 <= seconds <= 25:
+    if not 1 <= seconds <= 20:
         raise SettingsError(
-            f"GUARD_EVENT_BUDGET_SECONDS is {text!r}; allowed: 1 to 25 (Event Grid waits 30)"
+            f"GUARD_EVENT_BUDGET_SECONDS is {text!r}; allowed: 1 to 20: Event Grid waits 30, "
+            "and the alert must be posted, too"
         )
     return seconds
 
@@ -148,10 +149,10 @@ def _storage(environ: Mapping[str, str]) -> Mapping[str, str]:
 class App:
     """The running app: its ports, and what must be closed with it."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, session: aiohttp.ClientSession) -> None:
         self._settings = settings
         self._policy: Policy | None = None
-        self._session = http.open_session()
+        self._session = session
         transport = http.transport(self._session)
         self._identity = Identity(
             settings.arm_scope, client_id=settings.client_id, expected_id=settings.principal_id
@@ -175,14 +176,10 @@ class App:
             clock=SystemClock(),
             policy=self._read_policy,
             own_id=self._identity.own_id,
+            own_names=self._identity.own_names,
             cap=settings.cap,
             budget_s=settings.budget_s,
         )
-
-    @classmethod
-    def from_environment(cls) -> "App":
-        """The app that the app settings describe; to be called inside the running loop."""
-        return cls(Settings.read(os.environ))
 
     async def close(self) -> None:
         """Close connections; for tests and the benchmark, Functions just ends the process."""
@@ -212,7 +209,10 @@ class App:
             "read_timeout": http.READ_TIMEOUT_S,
         }
         if storage["connection"]:
-            client = QueueClient.from_connection_string(storage["connection"], name, **options)
+            try:
+                client = QueueClient.from_connection_string(storage["connection"], name, **options)
+            except ValueError as e:
+                raise SettingsError(f"{STORAGE} is not a storage connection string") from e
         else:
             client = QueueClient(storage["uri"], name, credential=self._storage_identity, **options)
         return StorageQueue(client)
@@ -226,3 +226,18 @@ class App:
                 log.critical("the policy cannot be used, so nothing is changed: %s", e)
                 raise Transient(f"the policy cannot be used: {e}", code="PolicyUnreadable") from e
         return self._policy
+
+
+async def open_app(environ: Mapping[str, str]) -> App:
+    """The app that the app settings describe, inside the running loop.
+
+    Raises:
+        SettingsError: a setting is missing or wrong; nothing is left open.
+    """
+    settings = Settings.read(environ)
+    session = http.open_session()
+    try:
+        return App(settings, session)
+    except BaseException:
+        await session.close()
+        raise

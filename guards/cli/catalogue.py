@@ -1,6 +1,7 @@
 """What a deployment needs to know of the catalogue: the role of the guard, and the event filter."""
 
 import json
+from collections.abc import Sequence
 from typing import Any, TextIO
 
 from guards import GUARDS
@@ -8,7 +9,7 @@ from guards import GUARDS
 ROLE_NAME = "Export Guard"
 
 
-def role_definition(scope: str) -> dict[str, Any]:
+def role_definition(scopes: Sequence[str]) -> dict[str, Any]:
     """The custom role for `az role definition create`: exactly what the guards need."""
     return {
         "Name": ROLE_NAME,
@@ -18,7 +19,7 @@ def role_definition(scope: str) -> dict[str, Any]:
         "NotActions": [],
         "DataActions": [],
         "NotDataActions": [],
-        "AssignableScopes": [scope],
+        "AssignableScopes": list(scopes),
     }
 
 
@@ -32,9 +33,9 @@ def operations() -> list[str]:
     return [operation for guard in GUARDS for operation in guard.operations]
 
 
-def print_role(scope: str, out: TextIO) -> None:
+def print_role(scopes: Sequence[str], out: TextIO) -> None:
     """The role as JSON."""
-    json.dump(role_definition(scope), out, indent=2)
+    json.dump(role_definition(scopes), out, indent=2)
     out.write("\n")
 
 

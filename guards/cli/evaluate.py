@@ -143,5 +143,12 @@ def _as_arm(row: Mapping[str, Any]) -> Body:
         return row
     if properties is not None:
         raise Unreadable(f"properties: an object is needed, not {type(properties).__name__}")
-    flat = {key: value for key, value in row.items() if key not in _ENVELOPE}
+    flat = {key: _child(value) for key, value in row.items() if key not in _ENVELOPE}
     return {**{key: row[key] for key in row if key in _ENVELOPE}, "properties": flat}
+
+
+def _child(value: Any) -> Any:
+    """Child resources in a list (private endpoint connections) are flattened like their parent."""
+    if not isinstance(value, list):
+        return value
+    return [_as_arm(i) if isinstance(i, Mapping) and "id" in i else i for i in value]

@@ -12,7 +12,7 @@ from guards.engine.shapes import finding_json
 
 def as_json(verdicts: Sequence[Verdict], out: TextIO) -> None:
     """A list, one object a resource; the keys are a stable interface."""
-    json.dump([_object(verdict) for verdict in verdicts], out, indent=2, ensure_ascii=False)
+    json.dump([_object(verdict) for verdict in verdicts], out, indent=2)
     out.write("\n")
 
 

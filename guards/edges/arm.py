@@ -38,6 +38,9 @@ log = logging.getLogger(__name__)
 MAX_CLIENTS = 64
 """Clients kept, one per provider and subscription; the least recently used goes first."""
 
+OTHER_HOST = "OtherHost"
+"""The code of a request that was refused here, before it was sent."""
+
 TRIES = 4
 POLL_INTERVAL_S = 1.0
 _BACKOFF_S = (0.5, 1.0, 2.0)
@@ -63,14 +66,18 @@ class OnlyArm(SansIOHTTPPolicy[HttpRequest, AsyncHttpResponse]):
     def on_request(self, request: PipelineRequest[HttpRequest]) -> None:
         """As `SansIOHTTPPolicy`."""
         if origin(request.http_request.url) != self._origin:
-            raise Terminal("a request to another host than Azure Resource Manager was refused")
+            raise Terminal("only Azure Resource Manager is ever asked", code=OTHER_HOST)
 
 
 def origin(url: str) -> tuple[str, str | None, int | None]:
     """Scheme, host and port of a URL; user names and passwords in it count as another host."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return "", None, None
     host = None if "@" in parts.netloc else parts.hostname
-    return parts.scheme, host, parts.port or {"https": 443, "http": 80}.get(parts.scheme)
+    return parts.scheme, host, port or {"https": 443, "http": 80}.get(parts.scheme)
 
 
 class AzureResourceManager:
@@ -146,7 +153,7 @@ class AzureResourceManager:
             elif location:
                 return await self._arrived(resource, location, response, deadline)
         except (Terminal, Gone) as e:
-            if e.status not in (403, 404):
+            if e.status not in (403, 404) and e.code != OTHER_HOST:
                 raise
             log.info("operation of %s cannot be polled: %s", resource, e)
         return {}
@@ -200,19 +207,14 @@ class AzureResourceManager:
             Transient: with `retry_after` if Azure's delay is beyond the budget.
             Terminal, Gone: as `arm_errors.refused` says.
         """
-        renewed = False
         for attempt in range(TRIES):
             try:
-                response = await self._once(resource, method, url, body, deadline)
+                response = await self._authorized(resource, method, url, body, deadline)
             except (AzureError, TimeoutError) as e:
                 error = failed(e)
             else:
                 if response.status_code < 300:
                     return response
-                if response.status_code == 401 and not renewed:
-                    renewed = True
-                    await self._forget_token()
-                    continue
                 error = refused(response.status_code, response.headers, response.content)
             if not isinstance(error, Transient) or attempt == TRIES - 1:
                 raise error
@@ -221,7 +223,19 @@ class AzureResourceManager:
                 error.retry_after = delay
                 raise error
             await asyncio.sleep(delay)
-        raise Terminal("Azure refused a new token, too", code="401", status=401)
+        raise AssertionError("the last try returns or raises")
+
+    async def _authorized(
+        self, resource: ResourceId, method: str, url: str, body: Body | None, deadline: float
+    ) -> AsyncHttpResponse:
+        """One request; after a 401 once more with a new token."""
+        generation = self._identity.generation
+        response = await self._once(resource, method, url, body, deadline)
+        if response.status_code != 401:
+            return response
+        await self._identity.renew(generation)
+        self._cached.clear()  # the policies of old clients hold the old token
+        return await self._once(resource, method, url, body, deadline)
 
     async def _once(
         self, resource: ResourceId, method: str, url: str, body: Body | None, deadline: float
@@ -255,11 +269,6 @@ class AzureResourceManager:
             OnlyArm(self._endpoint),
             AsyncARMChallengeAuthenticationPolicy(self._identity, self._scope),
         ]
-
-    async def _forget_token(self) -> None:
-        """After a 401: new credential, and clients whose policies hold no old token."""
-        await self._identity.renew()
-        self._cached.clear()
 
 
 def _document(response: AsyncHttpResponse) -> dict[str, Any]:

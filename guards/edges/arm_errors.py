@@ -8,6 +8,8 @@ Gone       404 of the resource or its group; of a subscription or API it is Term
 import json
 import re
 from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpResponseError
@@ -47,7 +49,18 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
         value = headers.get(name)
         if value and re.fullmatch(r"\d{1,9}(\.\d+)?", value.strip()):
             return float(value) * unit
-    return None
+    return _seconds_until(headers.get("Retry-After"))
+
+
+def _seconds_until(date: str | None) -> float | None:
+    """The other form of the header: an HTTP date."""
+    try:
+        moment = parsedate_to_datetime(date or "")
+    except (ValueError, TypeError, IndexError):
+        return None
+    if moment.tzinfo is None:
+        return None
+    return max(0.0, (moment - datetime.now(UTC)).total_seconds())
 
 
 def refused(

@@ -18,7 +18,7 @@ from guards.engine.ports import Receipt
 
 log = logging.getLogger(__name__)
 
-TIMEOUT_S = 4
+TIMEOUT_S = 3
 """For one operation with its retries: budget, alert and deletion must fit Event Grid's 30 s."""
 
 _LOST_RACES = {"PopReceiptMismatch", "MessageNotFound"}

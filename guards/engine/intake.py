@@ -7,19 +7,22 @@ caller fails, and Event Grid or the queue brings the input again.
 
 import json
 import logging
+import re
+from collections.abc import Mapping
 from dataclasses import replace
-from functools import lru_cache
+from typing import Any
 
 from guards.engine import alerts, events, tasks
 from guards.engine.alerts import Alert
+from guards.engine.catalogue import locate, own_operations
 from guards.engine.errors import Transient, Unreadable
 from guards.engine.events import clean
-from guards.engine.ids import ResourceId
-from guards.engine.later import give_up, put_off
-from guards.engine.look import Result, timestamp
-from guards.engine.model import Guard, Outcome, ResourceChange, Severity, Source
+from guards.engine.later import FIRST_DELAY_S, about, give_up, put_off
+from guards.engine.look import Result
+from guards.engine.model import Outcome, ResourceChange, Severity, Source
 from guards.engine.ports import Ports
 from guards.engine.reconcile import reconcile
+from guards.engine.shapes import timestamp
 from guards.engine.tasks import Task
 
 log = logging.getLogger(__name__)
@@ -28,39 +31,6 @@ NOT_GUARDED = Result(Outcome.ALREADY_COMPLIANT, reason="not guarded")
 OWN_WRITE = Result(Outcome.ALREADY_COMPLIANT, reason="the guard's own write")
 
 _MAX_CUT = 1024
-
-
-@lru_cache(maxsize=4)
-def _by_operation(guards: tuple[Guard, ...]) -> dict[str, Guard]:
-    return {operation.lower(): guard for guard in guards for operation in guard.operations}
-
-
-@lru_cache(maxsize=4)
-def _own_operations(guards: tuple[Guard, ...]) -> frozenset[str]:
-    return frozenset(operation.lower() for guard in guards for operation in guard.own_operations)
-
-
-def locate(change: ResourceChange, guards: tuple[Guard, ...]) -> tuple[Guard, ResourceId] | None:
-    """The guarded resource a change leads to, a child's to its parent; None if it is not guarded.
-
-    Raises:
-        Unreadable: the operation is guarded and the resource ID cannot be read or does not fit it.
-    """
-    operation = change.operation_name.lower()
-    expected = _by_operation(guards).get(operation)
-    if operation and expected is None:
-        return None
-    if not operation and not change.event_type.lower().startswith("microsoft.resources.resource"):
-        return None
-    resource = ResourceId.parse(change.resource)
-    by_type = {guard.resource_type.lower(): guard for guard in guards}
-    for ancestor in resource.lineage():
-        guard = by_type.get(ancestor.type.lower())
-        if guard is not None and expected in (None, guard):
-            return guard, ancestor
-    if expected is not None:
-        raise Unreadable(f"resource ID: a {resource.type} does not fit {change.operation_name}")
-    return None
 
 
 async def on_event(event: object, ports: Ports) -> Result:
@@ -74,14 +44,49 @@ async def on_event(event: object, ports: Ports) -> Result:
 
 
 async def on_queued_events(text: bytes, ports: Ports) -> list[Result]:
-    """A message of `guard-events`: one event or an array, as Event Grid puts them there."""
+    """A message of `guard-events`: one event or an array, as Event Grid puts them there.
+
+    What of an array does not fit one budget goes on from `guard-work`; trouble with one event does
+    not keep the others waiting.
+    """
+    try:
+        batch = _batch(text)
+    except Unreadable as e:
+        return [await _tell_unreadable(e, text, ports, Source.EVENT)]
+    deadline = ports.clock.monotonic() + ports.budget_s
+    results: list[Result] = []
+    trouble: Transient | None = None
+    for event in batch:
+        in_time = ports.clock.monotonic() < deadline
+        try:
+            results.append(await (on_event if in_time else _later)(event, ports))
+        except Transient as e:
+            trouble = e
+    if trouble is not None:
+        raise trouble
+    return results
+
+
+async def _later(event: object, ports: Ports) -> Result:
+    """An event as a task of its own."""
+    try:
+        change = events.parse(event)
+        located = locate(change, ports.guards)
+    except Unreadable as e:
+        return await _tell_unreadable(e, event, ports, Source.EVENT)
+    if located is None:
+        return NOT_GUARDED
+    task = Task(change, Source.EVENT, first_seen=timestamp(ports.clock.now()))
+    await ports.work.put(task.message())
+    return Result(Outcome.DEFERRED, reason="one of many events", resource=change.resource)
+
+
+def _batch(text: bytes) -> list[object]:
     try:
         document = json.loads(text)
     except (ValueError, RecursionError) as e:
-        error = Unreadable(f"guard-events: not JSON: {e}")
-        return [await _tell_unreadable(error, text, ports, Source.EVENT)]
-    batch = document if isinstance(document, list) else [document]
-    return [await on_event(event, ports) for event in batch]
+        raise Unreadable(f"guard-events: not JSON: {e}") from e
+    return document if isinstance(document, list) else [document]
 
 
 async def on_work(text: bytes, ports: Ports) -> Result:
@@ -93,14 +98,39 @@ async def on_work(text: bytes, ports: Ports) -> Result:
     return await _on_change(task, ports)
 
 
-async def on_poison(queue: str, text: bytes, ports: Ports) -> Result:
-    """A message that failed five times, or that the host could not decode: told, with its text."""
-    reason = f"a message of {queue} failed again and again and was given up: {_cut(text)}"
+async def on_poison_work(text: bytes, ports: Ports) -> Result:
+    """A message of `guard-work` that failed five times: told, with what it had seen."""
+    reason = "a message of guard-work failed again and again and was given up"
     try:
         task = tasks.parse(text)
     except Unreadable:
-        return await _tell(ports, Source.WORK, Outcome.NOT_REVERTED, Severity.HIGH, reason, None)
+        return await _tell_poison(f"{reason}: {_cut(text)}", ports)
     return await give_up(task, reason, ports)
+
+
+async def on_poison_events(text: bytes, ports: Ports) -> list[Result]:
+    """A message of `guard-events` that failed five times: each event told, and looked at again.
+
+    The message may have failed for one event of many: each goes to `guard-work` by itself.
+    """
+    reason = "a message of guard-events failed again and again"
+    now = timestamp(ports.clock.now())
+    results = []
+    try:
+        changes = [events.parse(event) for event in _batch(text)]
+    except Unreadable:
+        return [await _tell_poison(f"{reason} and was given up: {_cut(text)}", ports)]
+    for change in changes:
+        task = Task(change, Source.EVENT, first_seen=now)
+        await ports.work.put(task.message(), FIRST_DELAY_S)
+        alert = about(task, Outcome.DEFERRED, f"{reason}; looked at again", ports)
+        await ports.alerts.put(alert.message())
+        results.append(Result(Outcome.DEFERRED, alert.alert_id, reason, change.resource))
+    return results
+
+
+async def _tell_poison(reason: str, ports: Ports) -> Result:
+    return await _tell(ports, Source.WORK, Outcome.NOT_REVERTED, Severity.HIGH, reason, None)
 
 
 async def _on_change(task: Task, ports: Ports) -> Result:
@@ -108,7 +138,7 @@ async def _on_change(task: Task, ports: Ports) -> Result:
     change = task.change
     caller = change.caller.object_id
     if caller and task.source is Source.EVENT and caller == await ports.own_id():
-        if change.operation_name.lower() in _own_operations(ports.guards):
+        if change.operation_name.lower() in own_operations(ports.guards):
             return OWN_WRITE
         await _tell_misuse(change, ports)
     try:
@@ -179,10 +209,34 @@ async def _tell(
     return Result(outcome, alert.alert_id, reason)
 
 
+_NEVER_SHOWN = {"claims", "authorization", "httpRequest"}
+"""Of an event's data: tokens' claims and addresses, of which alerts show an allow-list only."""
+
+
 def _cut(text: object) -> str:
     """Input from outside, short and harmless enough to show to a person."""
     if isinstance(text, bytes):
-        text = text[: 4 * _MAX_CUT].decode("utf-8", "replace")
-    elif not isinstance(text, str):
-        text = json.dumps(text, default=str)[: 4 * _MAX_CUT]
-    return clean(text, _MAX_CUT)
+        decoded = text[: 64 * _MAX_CUT].decode("utf-8", "replace")
+        try:
+            text = json.loads(decoded)
+        except (ValueError, RecursionError):
+            return clean(_CLAIMS.sub(r"\1…", decoded), _MAX_CUT)
+    if isinstance(text, str):
+        return clean(text, _MAX_CUT)
+    return clean(json.dumps(_without_claims(text), default=str), _MAX_CUT)
+
+
+_CLAIMS = re.compile(r'(?s)("(?:claims|authorization|httpRequest)"\s*:).*')
+
+
+def _without_claims(document: Any, depth: int = 0) -> Any:
+    if depth > 8:
+        return "…"
+    if isinstance(document, Mapping):
+        return {
+            key: "…" if key in _NEVER_SHOWN else _without_claims(item, depth + 1)
+            for key, item in document.items()
+        }
+    if isinstance(document, list):
+        return [_without_claims(item, depth + 1) for item in document[:20]]
+    return document

@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 
 from guards.engine import alerts
 from guards.engine.alerts import Alert
-from guards.engine.errors import Transient
+from guards.engine.catalogue import locate
+from guards.engine.errors import Transient, Unreadable
 from guards.engine.events import clean
 from guards.engine.look import Look, Result
 from guards.engine.model import Body, Outcome, Severity
@@ -22,6 +23,9 @@ RECHECK_DELAYS_S = (5, 30)
 FIRST_DELAY_S, LONGEST_DELAY_S, GIVE_UP = 10, 15 * 60, timedelta(hours=24)
 """Expected trouble is tried again after 10 s, doubling to 15 min, for a day."""
 
+TELL_AT = 6
+"""The attempt, about ten minutes in, at which a person learns that something is being put off."""
+
 MOST_ATTEMPTS = 200
 """A day takes about 100; a message with a time in the future ends here."""
 
@@ -35,14 +39,15 @@ def in_progress(body: Body) -> bool:
 
 
 async def recheck_if_early(look: Look, body: Body) -> None:
-    """A write still in progress, or a grant whose SAS does not show yet, is looked at once more."""
+    """A write still in progress, or a grant whose SAS does not show yet, is looked at once more.
+
+    Called when a look ends, not when it was put off: that one comes back and ends later.
+    """
     granted = look.task.change.operation_name.lower().endswith("/begingetaccess/action")
-    early = in_progress(body) or (granted and not look.guard.accessed(body))
+    early = in_progress(body) or (granted and not look.guard.exposure(body))
     if not early or look.task.recheck >= len(RECHECK_DELAYS_S):
         return
-    if look.task.attempt:  # a task that was put off comes back anyway
-        return
-    again = replace(look.task, recheck=look.task.recheck + 1, evidence=None)
+    again = replace(look.task, recheck=look.task.recheck + 1, attempt=0, evidence=None)
     await look.ports.work.put(again.message(), RECHECK_DELAYS_S[look.task.recheck])
 
 
@@ -58,6 +63,9 @@ async def put_off(
     if ports.clock.now() - started >= GIVE_UP or task.attempt >= MOST_ATTEMPTS:
         reason = f"given up after {task.attempt} attempts in a day: {error}"
         return await give_up(task, reason, ports, intent)
+    if task.attempt == TELL_AT:
+        reason = f"put off {task.attempt} times and tried again for a day: {error}"
+        await ports.alerts.put(about(task, Outcome.DEFERRED, reason, ports).message())
     delay = min(FIRST_DELAY_S * 2 ** min(task.attempt, 10), LONGEST_DELAY_S)
     delay = max(delay, min(error.retry_after or 0, 3600))
     alert_id = task.evidence.alert_id if task.evidence else ""
@@ -72,16 +80,31 @@ async def put_off(
 
 
 async def give_up(task: Task, reason: str, ports: Ports, intent: Receipt | None = None) -> Result:
-    """The one alert of a task that will not be tried again; keeps the id of what was seen."""
+    """The alert of a task that will not be tried again."""
+    alert = about(task, Outcome.NOT_REVERTED, reason, ports)
+    await ports.alerts.put(alert.message())
+    if intent is not None:
+        await ports.work.delete(intent)
+    return Result(Outcome.NOT_REVERTED, alert.alert_id, reason)
+
+
+def about(task: Task, outcome: Outcome, reason: str, ports: Ports) -> Alert:
+    """An alert about a task that has not ended well; keeps the id of what was seen."""
     change, evidence = task.change, task.evidence
-    alert_id = evidence.alert_id if evidence else alerts.digest(change.resource, change.event_id)
-    alert = Alert(
-        alert_id=alert_id,
+    try:
+        located = locate(change, ports.guards)
+    except Unreadable:
+        located = None
+    guard, resource = located or (None, None)
+    place = str(resource) if resource else clean(change.resource, 2048)
+    return Alert(
+        alert_id=evidence.alert_id if evidence else alerts.digest(place.lower(), change.event_id),
         source=task.source,
-        outcome=Outcome.NOT_REVERTED,
+        outcome=outcome,
         severity=alerts.worst(evidence.findings if evidence else (), Severity.HIGH),
         seen_at=evidence.seen_at if evidence else task.first_seen,
-        resource_id=clean(change.resource, 2048),
+        resource_id=place or None,
+        resource_type=guard.resource_type if guard else None,
         findings=evidence.findings if evidence else (),
         reason=reason,
         caller=change.caller,
@@ -91,7 +114,3 @@ async def give_up(task: Task, reason: str, ports: Ports, intent: Receipt | None 
         correlation_id=change.correlation_id,
         policy_hash=evidence.policy_hash if evidence else "",
     )
-    await ports.alerts.put(alert.message())
-    if intent is not None:
-        await ports.work.delete(intent)
-    return Result(Outcome.NOT_REVERTED, alert_id, reason)

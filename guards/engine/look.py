@@ -1,22 +1,18 @@
 """What one look at one resource carries along: task, ports, and how it tells what it saw."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
 
 from guards.engine import alerts
 from guards.engine.alerts import Alert
 from guards.engine.events import clean
 from guards.engine.ids import ResourceId
-from guards.engine.model import Body, Change, Finding, Guard, Outcome, Severity
+from guards.engine.model import Body, Change, Finding, Guard, Mode, Outcome, Severity
 from guards.engine.policy import Policy
 from guards.engine.ports import Ports
+from guards.engine.rules import text_at
+from guards.engine.shapes import timestamp
 from guards.engine.tasks import Evidence, Task
-
-
-def timestamp(moment: datetime) -> str:
-    """UTC, ISO 8601, milliseconds, Z."""
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +52,27 @@ class Look:
         return await self.ports.arm.get(self.resource, self.guard.api_version, self.deadline)
 
     def findings(self, body: Body) -> tuple[Finding, ...]:
-        """What deviates in a body."""
+        """What deviates in a body, by the policy."""
         return self.guard.inspect(body, self.policy.of(self.guard))
+
+    def open_rules(self, body: Body) -> set[str]:
+        """The rules a body deviates from, whatever their mode is now."""
+        rules = self.policy.of(self.guard)
+        every = {name: replace(rule, mode=Mode.ENFORCE) for name, rule in rules.items()}
+        return {finding.rule for finding in self.guard.inspect(body, every)}
+
+    def made(self, changes: Sequence[Change], body: Body) -> tuple[Change, ...]:
+        """Those of the changes that the body shows done.
+
+        Changes may come from a queue: only what the guard could have planned counts.
+        """
+        own = {rule.path for rule in self.guard.rules} | set(self.guard.also_changes)
+        return tuple(
+            change
+            for change in changes
+            if change.path in own
+            and (text_at(body, change.path) or "").lower() == (change.after or "").lower()
+        )
 
     def seen(
         self,
@@ -78,14 +93,16 @@ class Look:
             policy_hash=self.policy.hash,
         )
 
-    def alert(self, outcome: Outcome, evidence: Evidence, reason: str | None = None) -> Alert:
-        """The alert of this look, from what was seen and how it ended."""
-        closed = outcome is Outcome.REVERTED
-        was_closed = closed or outcome is Outcome.FOUND_CLOSED
-        # Evidence comes from a queue: only what the guard itself could have changed is undone.
-        own = {rule.path for rule in self.guard.rules} | set(self.guard.also_changes)
-        changes = tuple(change for change in evidence.changes if change.path in own)
-        return Alert(
+    async def tell(
+        self,
+        outcome: Outcome,
+        evidence: Evidence,
+        reason: str = "",
+        made: tuple[Change, ...] = (),
+    ) -> Result:
+        """Post the alert: what was seen, how it ended, and the changes that were made."""
+        change = self.task.change
+        alert = Alert(
             alert_id=evidence.alert_id,
             source=self.task.source,
             outcome=outcome,
@@ -94,19 +111,16 @@ class Look:
             resource_id=str(self.resource),
             resource_type=self.guard.resource_type,
             findings=evidence.findings,
-            changes=changes if was_closed else (),
+            changes=made,
             reason=reason or None,
-            caller=self.task.change.caller,
-            operation_name=self.task.change.operation_name,
-            event_id=self.task.change.event_id,
-            event_time=self.task.change.event_time,
-            closed_at=self.now() if closed else None,
-            correlation_id=self.task.change.correlation_id,
+            caller=change.caller,
+            operation_name=change.operation_name,
+            event_id=change.event_id,
+            event_time=change.event_time,
+            closed_at=self.now() if outcome is Outcome.REVERTED else None,
+            correlation_id=change.correlation_id,
             policy_hash=evidence.policy_hash,
-            undo=alerts.undo(self.guard, self.resource.path, changes) if was_closed else (),
+            undo=alerts.undo(self.guard, self.resource.path, made),
         )
-
-    async def tell(self, outcome: Outcome, evidence: Evidence, reason: str | None = None) -> Result:
-        """Post the alert."""
-        await self.ports.alerts.put(self.alert(outcome, evidence, reason).message())
-        return Result(outcome, evidence.alert_id, reason or "")
+        await self.ports.alerts.put(alert.message())
+        return Result(outcome, evidence.alert_id, reason)

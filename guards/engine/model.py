@@ -202,7 +202,7 @@ class Guard:
         permissions: the RBAC actions the guard's role needs for it.
         inspect: body, policy -> findings (of modes audit and enforce).
         plan: body, findings to close, policy -> plan.
-        accessed: whether the body shows an access grant (a SAS), for grant events that come early.
+        exposure: what in the body is out already, in a sentence ("" if nothing): a live SAS link.
         refusal: children to list when a PATCH is refused.
         also_changes: paths without a rule that the plan may change along.
         undo_apart: whether old values go back one request at a time, in the order of the rules.
@@ -216,7 +216,7 @@ class Guard:
     permissions: tuple[str, ...]
     inspect: Callable[[Body, TypePolicy], tuple[Finding, ...]]
     plan: Callable[[Body, Sequence[Finding], TypePolicy], Plan]
-    accessed: Callable[[Body], bool] = lambda _: True
+    exposure: Callable[[Body], str] = lambda _: ""
     refusal: Children | None = None
     also_changes: tuple[str, ...] = ()
     undo_apart: bool = False

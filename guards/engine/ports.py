@@ -82,6 +82,7 @@ class Ports:
     Attributes:
         policy: reads the policy; raises Transient while it cannot be read.
         own_id: the object ID of the guard's own identity, "" while unknown.
+        own_names: how Azure may name that identity as a writer (`systemData.lastModifiedBy`).
         cap: GUARD_MODE.
         budget_s: seconds for one look; Event Grid waits 30 s for an answer.
     """
@@ -93,6 +94,7 @@ class Ports:
     clock: Clock
     policy: Callable[[], Awaitable[Policy]]
     own_id: Callable[[], Awaitable[str]]
+    own_names: Callable[[], Awaitable[frozenset[str]]]
     cap: Mode = Mode.ENFORCE
     budget_s: float = 20.0
 

@@ -12,23 +12,20 @@ from dataclasses import replace
 from guards.engine import alerts
 from guards.engine.decide import Verdict, decide
 from guards.engine.errors import Gone, GuardError, StillRunning, Terminal, Transient
+from guards.engine.follow_up import at_least_high, follow_up
 from guards.engine.ids import ResourceId
 from guards.engine.later import in_progress, put_off, recheck_if_early
 from guards.engine.look import Look, Result
-from guards.engine.model import Body, Guard, Outcome, Plan, Severity
+from guards.engine.model import Body, Change, Guard, Outcome, Plan, Severity
 from guards.engine.ports import Ports, Receipt
+from guards.engine.rules import text_at
 from guards.engine.tasks import Evidence, Task
 
 log = logging.getLogger(__name__)
 
-_ACCEPTED_YET_OPEN = (
-    "Azure accepted the change and shows the resource open all the same: something sets it back, "
-    "or the change failed on Azure's side; see the resource's activity log"
-)
-
-_FOUND_CLOSED = (
-    "an earlier look saw this open and could not report it; it is closed now, by the guard before "
-    "it was interrupted or by someone meanwhile"
+_SET_BACK = (
+    "the guard itself wrote this resource last, and it is open all the same: something sets it "
+    "back within the write, such as an Azure Policy with the effect modify; it is not tried again"
 )
 
 
@@ -48,98 +45,111 @@ async def reconcile(
     except Terminal as e:
         evidence = task.evidence or look.seen((), (), Severity.HIGH, {})
         return await look.tell(Outcome.NOT_REVERTED, evidence, f"could not be read: {e}")
-
-    held = task.evidence
-    if held is None or not held.accepted:
+    result = await _judge(look, body)
+    if result.outcome is not Outcome.DEFERRED:
         await recheck_if_early(look, body)
-    elif in_progress(body):
-        raise Transient("Azure has not finished the change it accepted")
+    return result
 
-    verdict = decide(look.findings(body), ports.cap)
+
+async def _judge(look: Look, body: Body) -> Result:
+    """From the body to the end of the look."""
+    held = look.task.evidence
+    if in_progress(body) and ((held is not None and held.accepted) or await _own_write(look, body)):
+        if held is not None:
+            raise Transient("Azure has not finished the guard's own change")
+        await recheck_if_early(look, body)
+        return Result(Outcome.DEFERRED, reason="the guard's own change is in progress")
+
+    verdict = decide(look.findings(body), look.ports.cap)
     if held is not None:
-        result = await _follow_up(look, held, verdict)
+        result = await follow_up(look, body, held, verdict)
         if result is not None:
             return result
-        if not _covers(held, verdict):
-            look = replace(look, task=replace(task, evidence=None))
+        if not held.covers(verdict.findings):
+            look = replace(look, task=replace(look.task, evidence=None))
     if not verdict.findings:
         return Result(Outcome.ALREADY_COMPLIANT)
 
-    plan = guard.plan(body, verdict.to_close, look.policy.of(guard))
+    plan = look.guard.plan(body, verdict.to_close, look.policy.of(look.guard))
     if not plan.steps:
         return await _only_tell(look, body, verdict, plan)
-    if ports.clock.monotonic() > deadline - ports.budget_s / 4:
+    if await _is_own_event(look, body):
+        evidence = look.seen(verdict.findings, (), alerts.worst(verdict.findings), body)
+        return await look.tell(Outcome.NOT_REVERTED, at_least_high(evidence), _SET_BACK)
+    if look.ports.clock.monotonic() > look.deadline - look.ports.budget_s / 4:
         raise Transient("too little of the time budget is left to change anything")
     return await _close(look, body, verdict, plan)
 
 
-def _covers(held: Evidence, verdict: Verdict) -> bool:
-    """Whether an earlier look saw everything that is open now."""
-    return {f.rule for f in held.findings} >= {f.rule for f in verdict.findings}
+async def _own_write(look: Look, body: Body) -> bool:
+    """Whether Azure says that the guard was the last to write the resource."""
+    writer = (text_at(body, "systemData.lastModifiedBy") or "").lower()
+    return bool(writer) and writer in await look.ports.own_names()
 
 
-async def _follow_up(look: Look, held: Evidence, verdict: Verdict) -> Result | None:
-    """What became of what an earlier look saw; None if the look goes on.
+async def _is_own_event(look: Look, body: Body) -> bool:
+    """Whether this is, by all signs, the event of the guard's own PATCH, though without claims.
 
-    A setting that another write opened since is a violation of its own: the old one is told with
-    its own id first, and the look goes on with the new one.
+    Patching again would raise the next one of these, for ever.
     """
-    now_open = {finding.rule for finding in verdict.findings}
-    closed = tuple(finding for finding in held.findings if finding.rule not in now_open)
-    covered = _covers(held, verdict)
-    if not now_open or (closed and not covered):
-        still = {finding.path for finding in held.findings if finding.rule in now_open}
-        gone = tuple(change for change in held.changes if change.path not in still)
-        told = replace(held, findings=closed, changes=gone)
-        if held.accepted:
-            result = await look.tell(Outcome.REVERTED, told)
-        else:
-            result = await look.tell(Outcome.FOUND_CLOSED, told, _FOUND_CLOSED)
-        return None if now_open else result
-    if held.accepted:
-        result = await look.tell(Outcome.NOT_REVERTED, _at_least_high(held), _ACCEPTED_YET_OPEN)
-        return result if covered else None
-    return None
+    change = look.task.change
+    own = change.operation_name.lower() in map(str.lower, look.guard.own_operations)
+    unknown = not change.caller and look.task.evidence is None
+    return own and unknown and await _own_write(look, body)
 
 
 async def _close(look: Look, body: Body, verdict: Verdict, plan: Plan) -> Result:
     """Intent, steps, alert, and the intent away: in this order, so that nothing is lost between."""
-    evidence = _evidence(look, body, verdict, plan)
+    held = look.task.evidence
+    seen = look.seen(verdict.findings, plan.changes, alerts.worst(verdict.findings), body)
+    evidence = held or seen
     intent = await _write_intent(look, evidence)
     task = look.task.with_evidence(evidence)
+    made: tuple[Change, ...] = ()
     try:
         after = await _carry_out(look, plan)
     except StillRunning as e:
         accepted = task.with_evidence(replace(evidence, accepted=True))
         return await put_off(accepted, e, look.ports, intent)
     except Gone:
-        return await _alert_or_leave(look, intent, Outcome.DELETED_MEANWHILE, evidence, None)
+        return await _alert_or_leave(look, intent, Outcome.DELETED_MEANWHILE, evidence, "", ())
     except GuardError as e:
         explained = await _explain_refusal(look, e)
         if isinstance(e, Transient) and not explained:
             return await put_off(task, e, look.ports, intent)
         outcome, reason = Outcome.NOT_REVERTED, f"Azure refused: {e}{explained}"
     else:
-        outcome, reason = _how_it_ended(look, verdict, plan, after)
+        made = look.made(evidence.changes, after)
+        outcome, reason = _how_it_ended(look, plan, after)
+        reason = ". ".join(part for part in (reason, look.guard.exposure(body)) if part)
     if outcome is Outcome.NOT_REVERTED:
-        evidence = _at_least_high(evidence)
-    return await _alert_or_leave(look, intent, outcome, evidence, reason)
+        evidence = at_least_high(evidence)
+    return await _alert_or_leave(look, intent, outcome, evidence, reason, made)
 
 
-def _how_it_ended(look: Look, verdict: Verdict, plan: Plan, after: Body) -> tuple[Outcome, str]:
+def _how_it_ended(look: Look, plan: Plan, after: Body) -> tuple[Outcome, str]:
     """Believe Azure's answer: "reverted" only if it shows every planned setting closed."""
-    blocked = plan.blocked.rules if plan.blocked else ()
-    planned = {finding.rule for finding in verdict.to_close} - set(blocked)
-    still = sorted(planned & {finding.rule for finding in look.findings(after)})
+    planned = {change.path for change in plan.changes}
+    found = look.findings(after)
+    still = sorted(finding.rule for finding in found if finding.path in planned)
     if still:
         reason = f"Azure accepted the change, and its answer still shows {', '.join(still)} open"
         return Outcome.NOT_REVERTED, reason
+    blocked = plan.blocked.rules if plan.blocked else ()
     reason = f"not changed ({', '.join(blocked)}): {plan.blocked.reason}" if plan.blocked else ""
+    left = sorted({finding.rule for finding in found} - set(blocked))
+    if left:
+        reason += f"{' ' * bool(reason)}left open, as the policy only reports it: {', '.join(left)}"
     return Outcome.REVERTED, reason
 
 
 async def _alert_or_leave(
-    look: Look, intent: Receipt | None, outcome: Outcome, evidence: Evidence, reason: str | None
+    look: Look,
+    intent: Receipt | None,
+    outcome: Outcome,
+    evidence: Evidence,
+    reason: str,
+    made: tuple[Change, ...],
 ) -> Result:
     """Post the alert, then take the intent away; without the alert, the intent stays and surfaces.
 
@@ -147,7 +157,7 @@ async def _alert_or_leave(
         Transient: no alert, and the message in hand is the intent: the caller keeps it.
     """
     try:
-        result = await look.tell(outcome, evidence, reason)
+        result = await look.tell(outcome, evidence, reason, made)
     except Transient as e:
         if intent is None:
             raise
@@ -189,8 +199,7 @@ async def _explain_refusal(look: Look, error: GuardError) -> str:
 
 async def _write_intent(look: Look, evidence: Evidence) -> Receipt | None:
     """Before anything is changed; a message in hand that already says the same serves as one."""
-    held = look.task.evidence
-    if evidence is held:
+    if evidence is look.task.evidence:
         return None
     message = look.task.with_evidence(evidence).message()
     return await look.ports.work.put(message, look.ports.intent_delay_s)
@@ -205,16 +214,17 @@ async def _deleted_meanwhile(look: Look, evidence: Evidence | None) -> Result:
 
 async def _only_tell(look: Look, body: Body, verdict: Verdict, plan: Plan) -> Result:
     """Audit, or blocked: the alert, and nothing is changed."""
+    held = look.task.evidence
     if plan.blocked is None:
-        evidence = look.seen(verdict.findings, (), alerts.worst(verdict.findings), body)
+        seen = look.seen(verdict.findings, (), alerts.worst(verdict.findings), body)
         would = look.guard.plan(body, verdict.findings, look.policy.of(look.guard))
-        return await look.tell(Outcome.REPORTED_ONLY, evidence, _would_have(would))
+        return await look.tell(Outcome.REPORTED_ONLY, held or seen, _would_have(would))
     severity = plan.blocked.severity
     opened = look.task.change.operation_name.lower() in map(str.lower, look.guard.own_operations)
     if plan.blocked.by_caller and opened and look.task.change.caller:
         severity = plan.blocked.by_caller
-    evidence = look.seen(verdict.findings, (), severity, body, event_id="")
-    return await look.tell(Outcome.BLOCKED, evidence, plan.blocked.reason)
+    seen = look.seen(verdict.findings, (), severity, body, event_id="")
+    return await look.tell(Outcome.BLOCKED, held or seen, plan.blocked.reason)
 
 
 def _would_have(plan: Plan) -> str:
@@ -225,15 +235,3 @@ def _would_have(plan: Plan) -> str:
     if plan.blocked:
         reason += f"; what enforcing would not have changed: {plan.blocked.reason}"
     return reason
-
-
-def _evidence(look: Look, body: Body, verdict: Verdict, plan: Plan) -> Evidence:
-    """What this look saw; that of an earlier look if there is one, so that ids stay."""
-    held = look.task.evidence
-    if held is not None:
-        return held
-    return look.seen(verdict.findings, plan.changes, alerts.worst(verdict.findings), body)
-
-
-def _at_least_high(evidence: Evidence) -> Evidence:
-    return replace(evidence, severity=alerts.worst((), evidence.severity, Severity.HIGH))

@@ -1,4 +1,6 @@
-"""Callers and findings as JSON: one form for alerts, queue messages and the command line."""
+"""Times, callers and findings as JSON: one form for alerts, messages and the command line."""
+
+from datetime import UTC, datetime
 
 from guards.engine.model import Caller, Finding
 
@@ -23,3 +25,8 @@ def finding_json(finding: Finding) -> dict[str, str | None]:
         "desired": finding.desired,
         "severity": finding.severity,
     }
+
+
+def timestamp(moment: datetime) -> str:
+    """UTC, ISO 8601, milliseconds, Z."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -5,6 +5,7 @@ plans anew; `Evidence` only ends up in an alert. No top-level key is named as th
 properties (`id`, `dequeueCount`, ...), which the host would overwrite.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -15,7 +16,7 @@ from pydantic.alias_generators import to_camel
 from guards.engine.errors import Unreadable
 from guards.engine.events import clean
 from guards.engine.model import Caller, Change, Finding, ResourceChange, Severity, Source
-from guards.engine.shapes import caller_json, finding_json
+from guards.engine.shapes import caller_json, finding_json, timestamp
 
 SCHEMA = "exportguard.work/1"
 
@@ -31,6 +32,10 @@ class Evidence:
     seen_at: str
     policy_hash: str
     accepted: bool = False
+
+    def covers(self, findings: Iterable[Finding]) -> bool:
+        """Whether it holds a finding of each of these rules."""
+        return {finding.rule for finding in self.findings} >= {f.rule for f in findings}
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +102,10 @@ class _Model(BaseModel):
 
 
 def _moment(text: str) -> str:
-    if datetime.fromisoformat(text).tzinfo is None:
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
         raise ValueError("a time without its zone")
-    return text
+    return timestamp(moment)
 
 
 _Short = Annotated[str, Field(max_length=256), AfterValidator(clean)]
@@ -143,7 +149,7 @@ class _Setting(_Model):
 class _Evidence(_Model):
     alert_id: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
     findings: Annotated[list[_Finding], Field(max_length=64)]
-    changes: Annotated[list[_Setting], Field(max_length=64)]
+    changes: Annotated[list[_Setting], Field(min_length=1, max_length=64)]
     severity: Severity
     seen_at: _Time
     policy_hash: Annotated[str, Field(pattern=r"^([0-9a-f]{64})?$")]

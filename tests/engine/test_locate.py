@@ -3,8 +3,8 @@
 import pytest
 
 from guards import GUARDS
+from guards.engine.catalogue import locate
 from guards.engine.errors import Unreadable
-from guards.engine.intake import locate
 from guards.engine.model import Caller, ResourceChange
 from tests.engine.samples import (
     DISK_ACCESS_ID,

@@ -150,6 +150,22 @@ async def test_trouble_backs_off_and_ends_after_a_day(call: str) -> None:
     assert world.alert["resourceId"] == DISK_ID
 
 
+async def test_a_person_learns_within_minutes_that_something_is_being_put_off() -> None:
+    """Not only after a day: one note, high, with the id of what was seen."""
+    world = World(disk())
+    world.trouble.errors["arm.patch"] = [Transient("a SAS is active", status=409)] * 500
+    result = await world.event(event())
+    while not world.alerts:
+        await next_message(world)
+    assert world.clock.passed < 20 * 60
+    (note,) = world.alerts
+    assert (note["outcome"], note["severity"]) == ("deferred", "high")
+    assert (note["alertId"], note["resourceId"]) == (result.alert_id, DISK_ID)
+    assert "a SAS is active" in note["reason"]
+    await world.settle()
+    assert [alert["outcome"] for alert in world.alerts] == ["deferred", "not reverted"]
+
+
 async def test_an_operation_that_never_ends_is_told_after_a_day() -> None:
     """With the id of what was seen, once."""
     world, alert_id = await accepted()

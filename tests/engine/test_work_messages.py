@@ -225,7 +225,10 @@ async def test_what_an_event_says_survives_the_queue(made: Any, recheck: int) ->
 async def test_a_poison_message_becomes_an_alert_with_its_text(queue: str, text: bytes) -> None:
     """What failed five times ends in front of a person, short and harmless."""
     world = World()
-    await intake.on_poison(queue, text, world.ports)
+    if queue == "guard-work":
+        await intake.on_poison_work(text, world.ports)
+    else:
+        await intake.on_poison_events(text, world.ports)
     assert (world.alert["outcome"], world.alert["severity"]) == ("not reverted", "high")
     assert queue in world.alert["reason"]
     assert not set("\n\0") & set(world.alert["reason"])
@@ -236,7 +239,7 @@ async def test_a_poison_intent_keeps_what_was_seen() -> None:
     """Its alert has the id, findings and caller of the violation."""
     message = await genuine()
     world = World()
-    await intake.on_poison("guard-work", json.dumps(message).encode(), world.ports)
+    await intake.on_poison_work(json.dumps(message).encode(), world.ports)
     assert message["evidence"]["alertId"] == world.alert["alertId"]
     assert len(world.alert["findings"]) == 2
     assert world.alert["caller"]["name"] == "alice@contoso.example"

@@ -1,6 +1,7 @@
 """The engine on fakes, and a host that delivers `guard-work` to it while time passes."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 from guards import GUARDS
@@ -42,6 +43,7 @@ class World:
             clock=self.clock,
             policy=self._policy,
             own_id=self._own,
+            own_names=self._names,
             cap=cap,
         )
 
@@ -54,6 +56,9 @@ class World:
         await self.trouble.enter("own_id")
         self.trouble.leave()
         return self._own_id
+
+    async def _names(self) -> frozenset[str]:
+        return frozenset({self._own_id} - {""})
 
     async def event(self, event: object) -> Result:
         """Deliver one event."""
@@ -94,8 +99,8 @@ class World:
 
     @property
     def alert(self) -> dict[str, Any]:
-        """The only alert."""
-        (only,) = self.alerts
+        """The only alert, but for the note that a look is being put off."""
+        (only,) = (alert for alert in self.alerts if alert["outcome"] != "deferred")
         return only
 
     @property
@@ -112,6 +117,14 @@ class World:
         """The properties of a resource as they stand."""
         found: dict[str, Any] = self.arm.bodies[resource_id.lower()]["properties"]
         return found
+
+    def body(self, resource_id: str = DISK_ID) -> dict[str, Any]:
+        """A resource as it stands."""
+        return self.arm.bodies[resource_id.lower()]
+
+    def with_cap(self, cap: Mode) -> Ports:
+        """The same ports under another GUARD_MODE."""
+        return replace(self.ports, cap=cap)
 
     def is_closed(self, resource_id: str = DISK_ID) -> bool:
         """Whether a disk or snapshot has nothing open by the default policy."""
