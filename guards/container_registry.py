@@ -7,6 +7,7 @@ exports off public access cannot be turned on again, so undo turns exports on fi
 
 from collections.abc import Sequence
 
+from guards.engine.events import clean
 from guards.engine.model import (
     Blocked,
     Body,
@@ -69,7 +70,7 @@ def _reachable_privately(body: Body) -> bool:
 
 def _block(body: Body, wanted: set[str], policy: TypePolicy) -> Blocked | None:
     rules = tuple(rule.id for rule in RULES if rule.id in wanted)
-    tier = text_at(body, "sku.name") or "unknown"
+    tier = clean(text_at(body, "sku.name")) or "unknown"
     if tier.lower() != "premium":
         return Blocked(
             rules,

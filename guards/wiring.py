@@ -18,7 +18,7 @@ from azure.storage.queue.aio import QueueClient
 
 from guards import GUARDS
 from guards.edges import http
-from guards.edges.arm import AzureResourceManager
+from guards.edges.arm import AzureResourceManager, origin
 from guards.edges.identity import Identity
 from guards.edges.queues import StorageQueue
 from guards.engine import policy
@@ -92,7 +92,7 @@ class Settings:
             raise SettingsError(f"GUARD_CLOUD is {cloud!r}; allowed: {', '.join(_CLOUDS)}")
         endpoints = get_arm_endpoints(_CLOUDS[cloud])
         endpoint = environ.get("ARM_ENDPOINT") or endpoints["resource_manager"]
-        if not endpoint.startswith("https://"):
+        if not _is_https(endpoint):
             raise SettingsError("ARM_ENDPOINT must be an https:// URL: a token is sent there")
         return cls(
             cap=_mode(environ.get("GUARD_MODE")),
@@ -104,6 +104,12 @@ class Settings:
             principal_id=environ.get("GUARD_PRINCIPAL_ID", ""),
             storage=_storage(environ),
         )
+
+
+def _is_https(url: str) -> bool:
+    """Whether it is https with a host, and without a user name."""
+    scheme, host, _ = origin(url)
+    return scheme == "https" and bool(host)
 
 
 def _mode(text: str | None) -> Mode:
@@ -143,6 +149,8 @@ def _storage(environ: Mapping[str, str]) -> Mapping[str, str]:
         raise SettingsError(
             f"set {STORAGE} (a connection string) or {STORAGE}__queueServiceUri (with identity)"
         )
+    if not found["connection"] and not _is_https(found["uri"]):
+        raise SettingsError(f"{STORAGE}__queueServiceUri must be an https:// URL")
     return found
 
 

@@ -84,13 +84,16 @@ def _name(file: str) -> str:
 
 def _document(file: str) -> Any:
     try:
-        text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8-sig")
+        content = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+        text = content.decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as e:
         raise Unreadable(f"cannot be read: {getattr(e, 'strerror', None) or e}") from e
     try:
         return json.loads(text)
     except json.JSONDecodeError as e:
         raise Unreadable(f"line {e.lineno}, column {e.colno}: not JSON: {e.msg}") from e
+    except ValueError as e:  # a number of thousands of digits
+        raise Unreadable(f"not JSON: {e}") from e
     except RecursionError as e:
         raise Unreadable("not JSON of a reasonable depth") from e
 

@@ -10,10 +10,11 @@ import asyncio
 import json
 import logging
 import time
+import zlib
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 from azure.core.exceptions import AzureError
 from azure.core.pipeline import PipelineRequest
@@ -103,7 +104,10 @@ class AzureResourceManager:
     async def get(self, resource: ResourceId, api_version: str, deadline: float) -> Body:
         """As `ports.Arm.get`."""
         url = f"{self._endpoint}{resource.path}?api-version={api_version}"
-        return _document(await self._send(resource, "GET", url, None, deadline))
+        body = _document(await self._send(resource, "GET", url, None, deadline))
+        if not isinstance(body.get("properties"), dict):  # all would count as absent, so as open
+            raise Transient("Azure's answer has no resource in it")
+        return body
 
     async def children(
         self, resource: ResourceId, type_: str, api_version: str, deadline: float
@@ -149,14 +153,24 @@ class AzureResourceManager:
         """
         try:
             if operation:
-                await self._finished(resource, operation, response, deadline)
+                await self._finished(resource, self._own(operation), response, deadline)
             elif location:
-                return await self._arrived(resource, location, response, deadline)
+                return await self._arrived(resource, self._own(location), response, deadline)
         except (Terminal, Gone) as e:
             if e.status not in (403, 404) and e.code != OTHER_HOST:
                 raise
             log.info("operation of %s cannot be polled: %s", resource, e)
         return {}
+
+    def _own(self, url: str) -> str:
+        """A poll URL as the SDK's client takes it: to that, braces are a template."""
+        try:
+            absolute = urljoin(self._endpoint + "/", url)
+        except ValueError:
+            absolute = ""
+        if origin(absolute) != origin(self._endpoint):
+            raise Terminal("only Azure Resource Manager is ever asked", code=OTHER_HOST)
+        return absolute.replace("{", "%7B").replace("}", "%7D")
 
     async def _finished(
         self, resource: ResourceId, url: str, response: AsyncHttpResponse, deadline: float
@@ -210,10 +224,10 @@ class AzureResourceManager:
         for attempt in range(TRIES):
             try:
                 response = await self._authorized(resource, method, url, body, deadline)
-            except (AzureError, TimeoutError) as e:
+            except (AzureError, TimeoutError, zlib.error) as e:
                 error = failed(e)
             else:
-                if response.status_code < 300:
+                if 200 <= response.status_code < 300:
                     return response
                 error = refused(response.status_code, response.headers, response.content)
             if not isinstance(error, Transient) or attempt == TRIES - 1:
@@ -278,7 +292,7 @@ def _document(response: AsyncHttpResponse) -> dict[str, Any]:
         return {}
     try:
         document = json.loads(content)
-    except ValueError as e:
+    except (ValueError, RecursionError) as e:
         raise Transient("Azure's answer is not JSON", status=response.status_code) from e
     if not isinstance(document, dict):
         raise Transient("Azure's answer is not a JSON object", status=response.status_code)

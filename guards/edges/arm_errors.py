@@ -7,6 +7,7 @@ Gone       404 of the resource or its group; of a subscription or API it is Term
 
 import json
 import re
+import zlib
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -21,7 +22,11 @@ _TRANSIENT = {408, 412, 425, 429}
 _TERMINAL_CONFLICTS = {"ScopeLocked", "ConflictingUserInput", "RequestDisallowedByPolicy"}
 _GONE = {"ResourceNotFound", "ResourceGroupNotFound", "ParentResourceNotFound", "NotFound"}
 _MAX_WORDS = 1500
-_SECRET = re.compile(r"(?i)\b(sig|sv|se|skoid|access_token|bearer)[=\s]+[\w%.+/=-]{8,}")
+_SECRET = re.compile(
+    r"""(?ix) ( (?: sig | skoid | access_token | bearer ) (?: ["'=:\s] | %3d | %20 )+ )
+        [\w%.+/=~-]{8,}    # "sig" also behind an escaped ampersand (%26, \\u0026)
+      | \b eyJ [\w-]{8,} (?: \.[\w-]* )*    # a token without a word in front""",
+)
 
 
 def error_of(body: bytes | str | Mapping[str, Any] | None) -> tuple[str, str]:
@@ -35,7 +40,8 @@ def error_of(body: bytes | str | Mapping[str, Any] | None) -> tuple[str, str]:
     error = document.get("error", document) if isinstance(document, Mapping) else None
     if not isinstance(error, Mapping):
         return "", ""
-    message = _SECRET.sub(r"\1=…", str(error.get("message") or ""))
+    # Cut first: what lies far behind the words that are kept need not be searched.
+    message = _SECRET.sub(r"\1…", str(error.get("message") or "")[: 4 * _MAX_WORDS])
     return clean(error.get("code") or "", 128), clean(message, _MAX_WORDS)
 
 
@@ -56,7 +62,7 @@ def _seconds_until(date: str | None) -> float | None:
     """The other form of the header: an HTTP date."""
     try:
         moment = parsedate_to_datetime(date or "")
-    except (ValueError, TypeError, IndexError):
+    except (ValueError, TypeError, IndexError, OverflowError):
         return None
     if moment.tzinfo is None:
         return None
@@ -82,6 +88,8 @@ def refused(
 
 def failed(error: Exception) -> GuardError:
     """The error an exception of azure-core, aiohttp's timeout or the token request stands for."""
+    if isinstance(error, zlib.error):
+        return Transient("Azure's answer cannot be decompressed", code="BadEncoding")
     if isinstance(error, TimeoutError):
         return Transient("no answer within the time budget", code="Timeout")
     if isinstance(error, ClientAuthenticationError):

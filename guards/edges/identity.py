@@ -6,12 +6,14 @@ wrong setting must not make the guard skip somebody else's writes.
 
 import asyncio
 import base64
+import contextlib
 import json
 import logging
+from collections.abc import Iterator
 from typing import Any
 
 from azure.core.credentials import AccessToken, AccessTokenInfo, TokenRequestOptions
-from azure.core.exceptions import AzureError
+from azure.core.exceptions import AzureError, ClientAuthenticationError
 from azure.identity.aio import ManagedIdentityCredential
 
 log = logging.getLogger(__name__)
@@ -35,6 +37,7 @@ class Identity:
         self._replaced: ManagedIdentityCredential | None = None
         self._names: frozenset[str] = frozenset()
         self._own_id = ""
+        self._asking = asyncio.Lock()  # a burst at the start asks once, and then the cache
         self.generation = 0
         """How often the credential was replaced."""
 
@@ -43,7 +46,10 @@ class Identity:
 
     async def get_token(self, *scopes: str, **kwargs: Any) -> AccessToken:
         """As `AsyncTokenCredential`."""
-        token: AccessToken = await self._credential.get_token(*scopes, **kwargs)
+        credential = self._credential
+        async with self._asking:
+            with _understood():
+                token: AccessToken = await credential.get_token(*scopes, **kwargs)
         return token
 
     async def get_token_info(
@@ -51,7 +57,9 @@ class Identity:
     ) -> AccessTokenInfo:
         """As `AsyncSupportsTokenInfo`."""
         credential = self._credential
-        token: AccessTokenInfo = await credential.get_token_info(*scopes, options=options)
+        async with self._asking:
+            with _understood():
+                token: AccessTokenInfo = await credential.get_token_info(*scopes, options=options)
         return token
 
     async def renew(self, generation: int) -> None:
@@ -104,6 +112,15 @@ class Identity:
         await self.close()
 
 
+@contextlib.contextmanager
+def _understood() -> Iterator[None]:
+    """azure-identity stumbles over an endpoint's odd answer with Python's own exceptions."""
+    try:
+        yield
+    except (AttributeError, LookupError, TypeError, ValueError) as e:
+        raise ClientAuthenticationError("the identity endpoint's answer is not a token") from e
+
+
 def _text(claims: dict[str, Any], name: str) -> str:
     value = claims.get(name)
     return value.lower() if isinstance(value, str) else ""
@@ -114,6 +131,6 @@ def claims_of(token: str) -> dict[str, Any]:
     try:
         payload = token.split(".")[1]
         claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
-    except (ValueError, LookupError):
+    except (AttributeError, ValueError, LookupError, RecursionError):  # or no text at all
         return {}
     return claims if isinstance(claims, dict) else {}

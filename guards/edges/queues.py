@@ -73,6 +73,6 @@ class StorageQueue:
 
 
 def _code(error: Exception) -> str:
-    return (
-        str(getattr(error, "error_code", "") or "") if isinstance(error, HttpResponseError) else ""
-    )
+    """Storage's own code; the SDK has it as text or as an enum, whose `str` is its name."""
+    code = getattr(error, "error_code", "") if isinstance(error, HttpResponseError) else ""
+    return str(getattr(code, "value", code) or "")

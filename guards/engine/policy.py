@@ -84,7 +84,9 @@ class _Reader:
         rules = {rule.id: rule for rule in guard.rules}
         unknown = sorted(set(given) - set(rules))
         allowed = ", ".join(rules)
-        self.mistakes += [f"{place}.{name}: no such rule; allowed: {allowed}" for name in unknown]
+        self.mistakes += [
+            f"{place}.{clean(name)}: no such rule; allowed: {allowed}" for name in unknown
+        ]
         return {
             name: self.rule(rule, given.get(name), f"{place}.{name}")
             for name, rule in rules.items()

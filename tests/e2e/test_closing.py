@@ -30,7 +30,7 @@ async def test_an_open_disk_or_snapshot_is_closed_and_told(
 ) -> None:
     """Either schema, answered at once or later: closed, one alert, one GET and one PATCH."""
     name = fresh("disk")
-    await outside.settings(schema=schema, patch=patch, operation_s=1)
+    await outside.settings(schema=schema, patch=patch, operation_s=0.5)
     await outside.put("mallory", type_, name, OPEN, PREMIUM)
     alert = await outside.alert_about(name)
     assert await closed_settings(outside, type_, name) == {
@@ -83,7 +83,7 @@ async def test_a_disk_access_that_azure_never_clears_is_told_and_not_tried_for_e
 async def test_an_open_registry_is_closed_in_one_patch(outside: Outside, patch: str) -> None:
     """Exports and public access go together, whether Azure answers 200 or 201."""
     name = fresh("registry")
-    await outside.settings(patch=patch, operation_s=1)
+    await outside.settings(patch=patch, operation_s=0.5)
     await outside.put("ci", REGISTRY, name, {"privateEndpointConnections": [APPROVED]}, PREMIUM)
     alert = await outside.alert_about(name)
     properties = (await outside.get(REGISTRY, name))["properties"]

@@ -32,27 +32,27 @@ REGISTRY_CLOSED = {
 async def test_a_resource_is_read_as_it_stands(world: World) -> None:
     """With one GET, by the guard's own token."""
     body = await world.edge.get(DISK, VERSION, soon())
-    assert "AllowAll" == body["properties"]["networkAccessPolicy"]
-    assert ["GET 200"] == world.guard_calls
+    assert body["properties"]["networkAccessPolicy"] == "AllowAll"
+    assert world.guard_calls == ["GET 200"]
 
 
 async def test_a_patch_answers_with_the_closed_resource(world: World) -> None:
     """200 and the body: one call."""
     body = await world.close_disk()
-    assert "DenyAll" == body["properties"]["networkAccessPolicy"]
+    assert body["properties"]["networkAccessPolicy"] == "DenyAll"
     assert body == await world.edge.get(DISK, VERSION, soon())
-    assert ["PATCH 200", "GET 200"] == world.guard_calls
+    assert world.guard_calls == ["PATCH 200", "GET 200"]
 
 
 async def test_a_patch_with_a_location_is_followed(world: World) -> None:
     """202, as a disk answers; what comes back is the finished resource."""
     await world.settings(patch="async", operation_s=0.5)
     body = await world.close_disk()
-    assert ("DenyAll", "Succeeded") == (
+    assert (
         body["properties"]["networkAccessPolicy"],
         body["properties"]["provisioningState"],
-    )
-    assert "PATCH 202" == world.guard_calls[0]
+    ) == ("DenyAll", "Succeeded")
+    assert world.guard_calls[0] == "PATCH 202"
 
 
 async def test_a_patch_with_an_operation_is_followed(world: World) -> None:
@@ -60,26 +60,26 @@ async def test_a_patch_with_an_operation_is_followed(world: World) -> None:
     await world.registry()
     await world.settings(patch="async", operation_s=0.5)
     body = await world.edge.patch(REGISTRY, REGISTRY_VERSION, REGISTRY_CLOSED, soon())
-    assert ("Disabled", "Succeeded") == (
+    assert (
         body["properties"]["publicNetworkAccess"],
         body["properties"]["provisioningState"],
-    )
-    assert ["PATCH 201", "GET 200", "GET 200"] == world.guard_calls
+    ) == ("Disabled", "Succeeded")
+    assert world.guard_calls == ["PATCH 201", "GET 200", "GET 200"]
 
 
 async def test_children_are_listed(world: World) -> None:
     """What a refused PATCH is explained with."""
     await world.registry()
     preview = "2025-03-01-preview"
-    assert [] == list(await world.edge.children(REGISTRY, "exportPipelines", preview, soon()))
-    path = f"{GROUP}/providers/Microsoft.ContainerRegistry/registries/ledger01/exportPipelines/outbound"
+    assert list(await world.edge.children(REGISTRY, "exportPipelines", preview, soon())) == []
+    path = f"{REGISTRY}/exportPipelines/outbound"
     properties = {"target": {"type": "AzureStorageBlobContainer", "uri": "https://s.example/c"}}
     pipeline = {"location": "westeurope", "properties": properties}
     url = f"{world.url}{path}?api-version={preview}"
     async with world.client.put(url, json=pipeline, headers={"x-sandbox-caller": "eve"}) as said:
         assert said.status < 300, await said.text()
     found = await world.edge.children(REGISTRY, "exportPipelines", preview, soon())
-    assert ["outbound"] == [child["name"] for child in found]
+    assert [child["name"] for child in found] == ["outbound"]
 
 
 async def test_what_is_not_there_is_gone(world: World) -> None:
@@ -87,7 +87,7 @@ async def test_what_is_not_there_is_gone(world: World) -> None:
     missing = ResourceId.parse(f"{GROUP}/providers/Microsoft.Compute/disks/never")
     with pytest.raises(Gone) as caught:
         await world.edge.get(missing, VERSION, soon())
-    assert ("ResourceNotFound", 404) == (caught.value.code, caught.value.status)
+    assert (caught.value.code, caught.value.status) == ("ResourceNotFound", 404)
 
 
 async def test_a_type_that_the_api_version_lacks_is_an_error(world: World) -> None:
@@ -95,7 +95,7 @@ async def test_a_type_that_the_api_version_lacks_is_an_error(world: World) -> No
     await world.registry()
     with pytest.raises(Terminal) as caught:
         await world.edge.children(REGISTRY, "exportPipelines", REGISTRY_VERSION, soon())
-    assert 404 == caught.value.status
+    assert caught.value.status == 404
     assert caught.value.code
 
 
@@ -104,8 +104,8 @@ async def test_a_subscription_without_a_role_is_terminal(world: World) -> None:
     forbidden = str(DISK).replace("11111111-2222", "00000000-dead")
     with pytest.raises(Terminal, match="does not have authorization") as caught:
         await world.edge.get(ResourceId.parse(forbidden), VERSION, soon())
-    assert "AuthorizationFailed" == caught.value.code
-    assert ["GET 403"] == world.guard_calls
+    assert caught.value.code == "AuthorizationFailed"
+    assert world.guard_calls == ["GET 403"]
 
 
 async def test_names_of_any_script_arrive_as_they_are(world: World) -> None:
@@ -125,8 +125,8 @@ async def test_many_calls_share_one_connection_and_one_token(world: World) -> No
         await world.edge.get(DISK, VERSION, soon())
         await world.edge.patch(DISK, VERSION, CLOSE, soon())
         await world.edge.get(REGISTRY, REGISTRY_VERSION, soon())
-    assert {"guard": 1} == world.arm.connections.callers
-    assert 1 == world.tokens.endpoint.requests
+    assert world.arm.connections.callers == {"guard": 1}
+    assert world.tokens.endpoint.requests == 1
 
 
 async def test_subscriptions_share_connection_and_token(world: World) -> None:
@@ -135,8 +135,8 @@ async def test_subscriptions_share_connection_and_token(world: World) -> None:
         elsewhere = ResourceId.parse(str(DISK).replace("11111111", f"{number:08}"))
         with pytest.raises(Gone):
             await world.edge.get(elsewhere, VERSION, soon())
-    assert {"guard": 1} == {k: v for k, v in world.arm.connections.callers.items() if k == "guard"}
-    assert 1 == world.tokens.endpoint.requests
+    assert {k: v for k, v in world.arm.connections.callers.items() if k == "guard"} == {"guard": 1}
+    assert world.tokens.endpoint.requests == 1
 
 
 async def test_clients_are_kept_up_to_a_bound(
@@ -148,8 +148,8 @@ async def test_clients_are_kept_up_to_a_bound(
     for number in range(10):
         world.edge._client("microsoft.compute", f"{number:08}{DISK.subscription[8:]}")
         assert first is world.edge._client("Microsoft.Compute", DISK.subscription.upper())
-    assert 3 == len(world.edge._cached)
-    assert edge.MAX_CLIENTS == len(world.edge._cached)
+    assert len(world.edge._cached) == 3
+    assert len(world.edge._cached) == edge.MAX_CLIENTS
 
 
 async def test_a_refused_token_is_replaced_once(world: World) -> None:
@@ -157,9 +157,9 @@ async def test_a_refused_token_is_replaced_once(world: World) -> None:
     await world.edge.get(DISK, VERSION, soon())
     await world.tell("faults", {"match": {"caller": "guard"}, "status": 401})
     body = await world.edge.get(DISK, VERSION, soon())
-    assert "ledger" == body["name"]
-    assert ["GET 200", "GET 401", "GET 200"] == world.guard_calls
-    assert 2 == world.tokens.endpoint.requests
+    assert body["name"] == "ledger"
+    assert world.guard_calls == ["GET 200", "GET 401", "GET 200"]
+    assert world.tokens.endpoint.requests == 2
 
 
 async def test_a_token_refused_twice_is_terminal(world: World) -> None:
@@ -169,8 +169,8 @@ async def test_a_token_refused_twice_is_terminal(world: World) -> None:
     await world.tell("faults", order)
     with pytest.raises(Terminal) as caught:
         await world.edge.get(DISK, VERSION, soon())
-    assert ("InvalidAuthenticationToken", 401) == (caught.value.code, caught.value.status)
-    assert ["GET 401", "GET 401"] == world.guard_calls
+    assert (caught.value.code, caught.value.status) == ("InvalidAuthenticationToken", 401)
+    assert world.guard_calls == ["GET 401", "GET 401"]
 
 
 async def test_tokens_revoked_for_many_calls_at_once_are_replaced(world: World) -> None:
@@ -180,7 +180,7 @@ async def test_tokens_revoked_for_many_calls_at_once_are_replaced(world: World) 
     results = await asyncio.gather(
         *(world.edge.get(DISK, VERSION, soon()) for _ in range(8)), return_exceptions=True
     )
-    assert [] == [result for result in results if isinstance(result, BaseException)]
+    assert [result for result in results if isinstance(result, BaseException)] == []
 
 
 async def test_a_request_carries_parts_and_nothing_else(
@@ -189,7 +189,7 @@ async def test_a_request_carries_parts_and_nothing_else(
     """Path and api-version from the parsed ID, a bearer token, and who is asking."""
     group = "/subscriptions/11111111-2222-3333-4444-555555555555/resourceGroups/Größe"
     disk = ResourceId.parse(f"{group}/providers/Microsoft.Compute/disks/a_b")
-    async with Loopback(certificates.server_context(), answer(200, {})) as server:
+    async with Loopback(certificates.server_context(), answer(200, {"properties": {}})) as server:
         await (await connect(server.url)).get(disk, VERSION, soon())
     (request,) = server.requests
     path = f"{group.replace('Größe', 'Gr%C3%B6%C3%9Fe')}/providers/Microsoft.Compute/disks/a_b"
@@ -206,4 +206,4 @@ async def test_no_token_means_later(world: World) -> None:
     with pytest.raises(Transient) as caught:
         await world.edge.get(DISK, VERSION, soon(0.5))
     assert caught.value.code in ("NoToken", "Timeout", "ServiceRequestError")
-    assert [] == world.guard_calls
+    assert world.guard_calls == []

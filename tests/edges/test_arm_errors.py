@@ -2,7 +2,8 @@
 
 import inspect
 import json
-import time
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from typing import Any
 
 import pytest
@@ -93,16 +94,34 @@ def test_a_refusal_without_words_still_has_a_kind(
         ({"Retry-After": "nan"}, None),
         ({"Retry-After": "1e9"}, None),
         ({"Retry-After": "9" * 400}, None),
-        ({"Retry-After": "Wed, 21 Oct 2026 07:28:00 GMT"}, None),
+        ({"Retry-After": "Wed, 21 Oct 2015 07:28:00 GMT"}, 0),
+        ({"Retry-After": "Wed, 21 Oct 2015 07:28:00"}, None),
+        ({"Retry-After": "Wed, 21 Oct 99999999999999999999 07:28:00 GMT"}, None),
+        ({"Retry-After": "Wed, 21 Oct 2015 07:28:00 +9999999999"}, None),
+        ({"Retry-After": "Wed, 41 Oct 2015 27:28:00 GMT"}, None),
         ({"Retry-After": "5, 5"}, None),
     ],
 )
 def test_a_delay_is_read_from_either_header(headers: dict[str, str], seconds: float | None) -> None:
-    """In seconds; a date, or what cannot be understood, means that Azure did not say."""
+    """In seconds; what cannot be understood means that Azure did not say."""
     assert seconds == retry_after(headers)
     error = refused(429, headers, body("TooManyRequests"))
     assert isinstance(error, Transient)
     assert seconds == error.retry_after
+
+
+def test_a_date_is_a_delay_from_now() -> None:
+    """The other form that HTTP allows."""
+    date = format_datetime(datetime.now(UTC) + timedelta(seconds=90), usegmt=True)
+    seconds = retry_after({"Retry-After": date})
+    assert seconds is not None
+    assert 80 < seconds <= 90
+
+
+@given(st.text(max_size=60))
+def test_no_header_makes_reading_the_delay_fail(text: str) -> None:
+    """A proxy may write anything."""
+    assert (retry_after({"Retry-After": text}) or 0) >= 0
 
 
 @pytest.mark.parametrize(
@@ -143,12 +162,10 @@ def test_no_body_makes_a_refusal_fail(document: Any, status: int) -> None:
     assert str(error)
 
 
-def test_huge_words_are_cut_quickly() -> None:
-    """A megabyte of text becomes a line of an alert."""
-    start = time.monotonic()
+def test_huge_words_are_cut() -> None:
+    """Megabytes of text become a line of an alert."""
     code, message = error_of(body("C" * 1_000_000, "sig " * 1_000_000))
-    assert (128, 1500) == (len(code), len(message))
-    assert time.monotonic() - start < 2
+    assert (len(code), len(message)) == (128, 1500)
 
 
 SECRET = "h4Rs0Tn7%2BkQ9wLmX2vBz8cYp3dFg6jUa1%3D"

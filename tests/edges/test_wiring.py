@@ -1,0 +1,227 @@
+"""App settings become edges, and every mistake in them names the setting."""
+
+import base64
+import logging
+from pathlib import Path
+
+import pytest
+
+from guards import GUARDS, wiring
+from guards.edges import http
+from guards.engine.errors import Transient
+from guards.engine.model import Mode
+from guards.wiring import Settings, SettingsError, open_app
+
+KEY = base64.b64encode(b"a key that is none").decode()
+CONNECTION = f"DefaultEndpointsProtocol=https;AccountName=acct;AccountKey={KEY}"
+STORAGE = {"GUARD_STORAGE": CONNECTION}
+URI = "https://acct.queue.core.windows.net"
+
+
+def test_storage_is_all_that_must_be_set() -> None:
+    """The rest has defaults: the public cloud, the shipped policy, 20 seconds, enforce."""
+    settings = Settings.read(STORAGE)
+    assert Mode.ENFORCE is settings.cap
+    assert settings.budget_s == 20
+    assert settings.policy_path == wiring.ROOT / "policy.yaml"
+    assert settings.arm_endpoint == "https://management.azure.com/"
+    assert settings.arm_scope == "https://management.azure.com/.default"
+    assert (settings.client_id, settings.principal_id) == ("", "")
+    assert settings.storage["connection"] == CONNECTION
+
+
+def test_every_setting_is_read() -> None:
+    """None is a decoration."""
+    settings = Settings.read(
+        {
+            "GUARD_STORAGE__queueServiceUri": URI,
+            "GUARD_STORAGE__clientId": "storage-client",
+            "GUARD_MODE": "audit",
+            "GUARD_EVENT_BUDGET_SECONDS": "12.5",
+            "GUARD_POLICY": "strict.yaml",
+            "GUARD_PRINCIPAL_ID": "object-id",
+            "AZURE_CLIENT_ID": "client-id",
+            "ARM_ENDPOINT": "https://127.0.0.1:8443",
+        }
+    )
+    assert (settings.cap, settings.budget_s) == (Mode.AUDIT, 12.5)
+    assert settings.policy_path == wiring.ROOT / "strict.yaml"
+    assert settings.arm_endpoint == "https://127.0.0.1:8443"
+    assert (settings.client_id, settings.principal_id) == ("client-id", "object-id")
+    assert settings.storage == {"connection": "", "uri": URI, "client_id": "storage-client"}
+
+
+def test_a_policy_may_stand_anywhere(tmp_path: Path) -> None:
+    """An absolute path, as of a mounted share."""
+    path = tmp_path / "policy.yaml"
+    assert path == Settings.read({**STORAGE, "GUARD_POLICY": str(path)}).policy_path
+
+
+@pytest.mark.parametrize(
+    ("cloud", "endpoint", "scope"),
+    [
+        ("", "https://management.azure.com/", "https://management.azure.com/.default"),
+        (
+            "AzurePublicCloud",
+            "https://management.azure.com/",
+            "https://management.azure.com/.default",
+        ),
+        (
+            "AzureUSGovernment",
+            "https://management.usgovcloudapi.net/",
+            "https://management.core.usgovcloudapi.net/.default",
+        ),
+        (
+            "AzureChinaCloud",
+            "https://management.chinacloudapi.cn/",
+            "https://management.chinacloudapi.cn/.default",
+        ),
+    ],
+)
+def test_a_cloud_has_its_endpoint_and_audience(cloud: str, endpoint: str, scope: str) -> None:
+    """A token for one cloud is worth nothing in another."""
+    settings = Settings.read({**STORAGE, "GUARD_CLOUD": cloud})
+    assert (endpoint, scope) == (settings.arm_endpoint, settings.arm_scope)
+
+
+@pytest.mark.parametrize(
+    ("text", "mode"),
+    [
+        ("", Mode.ENFORCE),
+        ("enforce", Mode.ENFORCE),
+        (" Audit ", Mode.AUDIT),
+        ("OFF", Mode.OFF),
+        ("dry-run", Mode.AUDIT),
+        ("enforced", Mode.AUDIT),
+        ("0", Mode.AUDIT),
+    ],
+)
+def test_a_mode_nobody_knows_stops_every_change(
+    text: str, mode: Mode, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Break-glass works in spite of a typing error, and the log says so."""
+    assert mode is Settings.read({**STORAGE, "GUARD_MODE": text}).cap
+    unknown = text.strip().lower() not in ("", "enforce", "audit", "off")
+    assert unknown == any(
+        r.levelno == logging.CRITICAL and "GUARD_MODE" in r.getMessage() for r in caplog.records
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("GUARD_CLOUD", "AzureGermanCloud"),
+        ("GUARD_CLOUD", "azurepubliccloud"),
+        ("GUARD_EVENT_BUDGET_SECONDS", "0"),
+        ("GUARD_EVENT_BUDGET_SECONDS", "20.5"),
+        ("GUARD_EVENT_BUDGET_SECONDS", "-5"),
+        ("GUARD_EVENT_BUDGET_SECONDS", "nan"),
+        ("GUARD_EVENT_BUDGET_SECONDS", "inf"),
+        ("GUARD_EVENT_BUDGET_SECONDS", "twenty"),
+        ("ARM_ENDPOINT", "http://127.0.0.1:8080"),
+        ("ARM_ENDPOINT", "management.azure.com"),
+        ("ARM_ENDPOINT", "https://"),
+        ("ARM_ENDPOINT", "https://user@management.azure.com"),
+        ("ARM_ENDPOINT", "https://127.0.0.1:port"),
+        ("GUARD_STORAGE", ""),
+        ("GUARD_STORAGE", "not a connection string"),
+        ("GUARD_STORAGE", "AccountName=acct"),
+        ("GUARD_STORAGE__queueServiceUri", "http://acct.queue.core.windows.net"),
+        ("GUARD_STORAGE__queueServiceUri", "acct"),
+    ],
+)
+async def test_a_mistake_names_the_setting(name: str, value: str) -> None:
+    """Whoever deploys reads which one, before the first event needs it."""
+    storage = {} if name.startswith("GUARD_STORAGE") else STORAGE
+    with pytest.raises(SettingsError, match=name):
+        await open_app({**storage, name: value})
+
+
+async def test_a_mistake_does_not_tell_the_storage_key() -> None:
+    """The setting is a secret."""
+    with pytest.raises(SettingsError) as caught:
+        await open_app({"GUARD_STORAGE": f"AccountKey={KEY}"})
+    assert KEY not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["UseDevelopmentStorage=true", "UseDevelopmentStorage=true;"])
+async def test_development_storage_means_azurite(text: str) -> None:
+    """The Functions host knows the short name, the SDK does not."""
+    app = await open_app({"GUARD_STORAGE": text})
+    assert app.ports.work._client.url == "http://127.0.0.1:10001/devstoreaccount1/guard-work"  # type: ignore[attr-defined]
+    await app.close()
+
+
+@pytest.mark.parametrize("storage", [STORAGE, {"GUARD_STORAGE__queueServiceUri": URI}])
+async def test_the_app_is_built_and_closed(
+    storage: dict[str, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    """By key or by identity, without a request, and without a warning about what stays open."""
+    app = await open_app(storage)
+    assert app.ports.guards == GUARDS
+    assert (app.ports.cap, app.ports.budget_s, app.ports.intent_delay_s) == (Mode.ENFORCE, 20, 60)
+    assert f"{URI}/guard-alerts" == app.ports.alerts._client.url  # type: ignore[attr-defined]
+    await app.close()
+    assert [r for r in caplog.records if r.levelno >= logging.WARNING] == []
+
+
+async def test_the_shipped_policy_is_read_once() -> None:
+    """And is the same object for every event."""
+    app = await open_app(STORAGE)
+    assert await app.ports.policy() is await app.ports.policy()
+    await app.close()
+
+
+@pytest.mark.parametrize("content", [None, b"version: 2\n", b"\xff\xfe\x00", b"version: 1\nx: 1\n"])
+async def test_an_unreadable_policy_changes_nothing_until_it_is_mended(
+    content: bytes | None, tmp_path: Path
+) -> None:
+    """Transient, so every event waits in the queue; then it is read."""
+    path = tmp_path / "policy.yaml"
+    if content is not None:
+        path.write_bytes(content)
+    app = await open_app({**STORAGE, "GUARD_POLICY": str(path)})
+    with pytest.raises(Transient) as caught:
+        await app.ports.policy()
+    assert caught.value.code == "PolicyUnreadable"
+    path.write_text("version: 1\n")
+    assert {g.resource_type for g in GUARDS} == set((await app.ports.policy()).types)
+    await app.close()
+
+
+def test_the_clock_goes_forward_in_utc() -> None:
+    """What deadlines and alerts are written with."""
+    clock = wiring.SystemClock()
+    assert clock.now().utcoffset().total_seconds() == 0  # type: ignore[union-attr]
+    assert clock.monotonic() <= clock.monotonic()
+
+
+ARM = "https://management.azure.com/"
+
+
+@pytest.mark.parametrize(
+    ("environ", "url", "proxy"),
+    [
+        ({}, ARM, None),
+        ({"HTTPS_PROXY": "http://proxy:3128"}, ARM, "http://proxy:3128"),
+        ({"https_proxy": "http://proxy:3128"}, ARM, "http://proxy:3128"),
+        ({"HTTP_PROXY": "http://proxy:3128"}, ARM, None),
+        ({"HTTP_PROXY": "http://proxy:3128"}, "http://127.0.0.1:1/x", "http://proxy:3128"),
+        ({"HTTPS_PROXY": "http://p", "NO_PROXY": "management.azure.com"}, ARM, None),
+        ({"HTTPS_PROXY": "http://p", "NO_PROXY": ".azure.com"}, ARM, None),
+        ({"HTTPS_PROXY": "http://p", "NO_PROXY": "localhost, azure.com"}, ARM, None),
+        ({"HTTPS_PROXY": "http://p", "NO_PROXY": "*"}, ARM, None),
+        ({"HTTPS_PROXY": "http://p", "NO_PROXY": "example.org"}, ARM, "http://p"),
+        ({"HTTPS_PROXY": "http://p"}, "not a url", None),
+    ],
+)
+def test_the_proxy_is_that_of_the_environment(
+    environ: dict[str, str], url: str, proxy: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As curl and pip understand it, exceptions included."""
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    assert proxy == http.proxy_for(url)
