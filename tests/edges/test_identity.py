@@ -127,7 +127,7 @@ async def test_no_identity_endpoint_makes_it_raise(
         start = time.monotonic()
         async with Identity(SCOPE) as identity:
             assert await identity.own_id() == ""
-        assert time.monotonic() - start < 1.5
+        assert time.monotonic() - start < 20
 
 
 async def own_names(token: str, monkeypatch: pytest.MonkeyPatch) -> tuple[str, frozenset[str]]:
