@@ -210,9 +210,12 @@ class App:
             "proxies": {"https": proxy} if proxy else {},
             "message_encode_policy": TextBase64EncodePolicy(),
             "transport": transport,
+            # A dropped connection is common, and there are 3 s: again after 0.3 s, and once more
+            # at once. The SDK's defaults wait 15 s and more.
             "retry_total": 2,
-            "initial_backoff": 1,
-            "increment_base": 2,
+            "initial_backoff": 0,
+            "increment_base": 0.3,
+            "random_jitter_range": 0.1,
             "connection_timeout": http.CONNECT_TIMEOUT_S,
             "read_timeout": http.READ_TIMEOUT_S,
         }

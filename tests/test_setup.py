@@ -25,11 +25,11 @@ def checkout(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def setup(checkout: Path, **env: str) -> subprocess.CompletedProcess[str]:
-    """Run set-up; output and exit code."""
+def setup(checkout: Path, home: Path, **env: str) -> subprocess.CompletedProcess[str]:
+    """Run set-up with a home of its own; output and exit code."""
     return subprocess.run(
         ["/bin/sh", str(checkout / "scripts/setup.sh")],
-        env={"PATH": os.environ["PATH"], "HOME": str(checkout), **env},
+        env={"PATH": os.environ["PATH"], "HOME": str(home), **env},
         capture_output=True,
         text=True,
         timeout=120,
@@ -50,7 +50,7 @@ def fake_python(folder: Path, version: str) -> str:
 
 def test_a_python_that_is_too_old_is_named(checkout: Path) -> None:
     """One line: what is needed, what was found, what to do."""
-    done = setup(checkout, PATH=fake_python(checkout / "bin", "3.9.2"))
+    done = setup(checkout, checkout, PATH=fake_python(checkout / "bin", "3.9.2"))
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()
     assert "needs Python 3.13, found Python 3.9.2" in line
@@ -59,7 +59,7 @@ def test_a_python_that_is_too_old_is_named(checkout: Path) -> None:
 
 def test_a_wrong_choice_of_python_is_named(checkout: Path) -> None:
     """PYTHON=... that is no Python 3.13 is not used silently."""
-    done = setup(checkout, PYTHON="/bin/true-is-no-python")
+    done = setup(checkout, checkout, PYTHON="/bin/true-is-no-python")
     assert done.returncode == 1
     assert "PYTHON=/bin/true-is-no-python is not a Python 3.13" in done.stderr
 
@@ -67,6 +67,7 @@ def test_a_wrong_choice_of_python_is_named(checkout: Path) -> None:
 def test_without_a_network_one_line_says_so(checkout: Path) -> None:
     """The package index cannot be reached: said in one line, details in the log."""
     done = setup(
+        checkout,
         checkout,
         PYTHON=str(ROOT / ".venv/bin/python"),
         PIP_CONFIG_FILE=os.devnull,
@@ -80,7 +81,7 @@ def test_without_a_network_one_line_says_so(checkout: Path) -> None:
     assert (checkout / "build/setup.log").read_text()
 
 
-def test_nothing_is_done_twice() -> None:
+def test_nothing_is_done_twice(tmp_path: Path) -> None:
     """In this checkout everything is there: set-up is silent."""
-    done = setup(ROOT)
+    done = setup(ROOT, tmp_path)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

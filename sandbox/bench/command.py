@@ -81,15 +81,15 @@ async def measure(
             costs = await cpu.measure(trials, guard, [naive, bare], plan)
             report.cpu(costs)
             results["cpu"] = asdict(costs)
-            if "latency" in sections:
+        if "latency" in sections:
             times = await latency.measure(trials, props, guard, naive, bare, plan)
             report.latency(times)
             results["latency"] = asdict(times)
-            if "memory" in sections:
+        if "memory" in sections:
             sizes = await memory.measure(stage, props, guard, plan, trials.repeated)
             report.memory(sizes)
             results["memory"] = asdict(sizes)
-            if "cold" in sections:
+        if "cold" in sections:
             starts = await cold.measure(stage, props, plan)
             report.cold(starts)
             results["cold"] = asdict(starts)

@@ -11,7 +11,7 @@ from typing import Self
 
 from aiohttp import ClientConnectionError, ClientSession, ClientTimeout
 
-from sandbox.bench.contenders import DELIVERY, BenchError
+from sandbox.bench.contenders import DELIVERY, HiccupError
 from sandbox.functions import ROOT
 from sandbox.processes import free_port
 
@@ -80,10 +80,10 @@ class Lone:
                         self.url(function), data=event, headers=DELIVERY
                     ) as answer:
                         if answer.status != 202:
-                            raise BenchError(f"the first event was answered with {answer.status}")
+                            raise HiccupError(f"the first event was answered with {answer.status}")
                         return time.perf_counter() - self.started
                 except ClientConnectionError:
                     if self._process.returncode is not None:
                         break
                     await asyncio.sleep(_LOOK_EVERY_S)
-        raise BenchError(f"the app did not handle an event within {took:.0f} s")
+        raise HiccupError(f"the app did not handle an event within {took:.0f} s")

@@ -6,12 +6,12 @@ everywhere, and it is posted only where its cost is what is measured.
 
 import asyncio
 import json
+import os
 from collections.abc import Callable
 from enum import StrEnum
 from itertools import cycle, islice
+from pathlib import Path
 from typing import Any, Self
-
-from azure.storage.queue.aio import QueueClient
 
 from sandbox.arm import Arm
 from sandbox.bench import floor
@@ -28,6 +28,7 @@ _CLOSED = {"networkAccessPolicy": "DenyAll", "publicNetworkAccess": "Disabled"}
 _NOTHING: dict[str, str] = {}
 _OBJECT_ID = "http://schemas.microsoft.com/identity/claims/objectidentifier"
 _AT_ONCE = 16
+_AZURITE = Path(__file__).with_name("azurite.js")
 
 
 class Kind(StrEnum):
@@ -66,7 +67,11 @@ class Stage(Sandbox):
         return [*self._by_guard]
 
     async def __aenter__(self) -> Self:
-        await super().__aenter__()
+        os.environ["NODE_OPTIONS"] = f'--require "{_AZURITE}"'
+        try:
+            await super().__aenter__()
+        finally:
+            del os.environ["NODE_OPTIONS"]
         for function in await self.functions.functions():
             if any(b["type"] == "eventGridTrigger" for b in function["bindings"]):
                 self.function = function["name"]
@@ -84,12 +89,11 @@ class Props:
         self._stage = stage
         self._outside = outside
         self._standing: dict[Kind, list[str]] = {}
-        self._queues: dict[str, QueueClient] = {}
+        queues = (WORK, ALERTS, floor.WORK, floor.ALERTS)
+        self._queues = {name: outside.queue(name) for name in queues}
 
     async def __aenter__(self) -> Self:
         await self._stage.azurite.create_queues((floor.WORK, floor.ALERTS, floor.LIMITS))
-        for name in (WORK, ALERTS, floor.WORK, floor.ALERTS):
-            self._queues[name] = self._outside.queue(name)
         return self
 
     async def __aexit__(self, *_: object) -> None:

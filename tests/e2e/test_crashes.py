@@ -12,7 +12,7 @@ from sandbox.outside import Outside
 from sandbox.up import Sandbox
 from tests.e2e.conftest import FAST
 from tests.e2e.names import CLOSED, DISK, OPEN, PREMIUM, fresh
-from tests.e2e.proxy import Proxy
+from tests.proxy import Proxy
 
 LATE = 30
 """Seconds: an intent surfaces after 9, and the process has to come back before."""

@@ -19,6 +19,7 @@ from guards.engine.errors import Transient
 from guards.engine.ports import Receipt
 from guards.wiring import App, open_app
 from sandbox.storage import Azurite
+from tests.proxy import Proxy
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -68,6 +69,19 @@ async def test_a_message_is_base64_of_json(queue: StorageQueue, other: QueueClie
     """As the Functions host reads it by default."""
     await queue.put(MESSAGE)
     assert await visible(other) == [MESSAGE]
+
+
+async def test_connections_that_are_dropped_do_not_put_a_message_off(
+    azurite: Azurite, queue: StorageQueue, other: QueueClient
+) -> None:
+    """Twice in a row, and the message is there within the time one operation has."""
+    async with Proxy(azurite.queue_service_uri) as proxy:
+        port = azurite.queue_service_uri.rpartition(":")[2].partition("/")[0]
+        app = await app_of(azurite.connection.replace(f":{port}/", f":{proxy.port}/"))
+        proxy.dropping = 2
+        await app.ports.work.put(MESSAGE)
+        await app.close()
+    assert MESSAGE in await visible(other)
 
 
 async def test_a_message_is_invisible_for_its_delay(

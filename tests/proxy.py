@@ -1,4 +1,4 @@
-"""A TCP proxy in front of Azurite that can hold certain requests, or all of them."""
+"""A TCP proxy in front of Azurite that can hold certain requests, or drop connections."""
 
 import asyncio
 import contextlib
@@ -13,6 +13,8 @@ class Proxy:
         self._target = urlsplit(target)
         self._hold: bytes | None = None
         self._drop = False
+        self.dropping = 0
+        """How many of the next connections are closed at once."""
         self.held = asyncio.Event()
         self._released = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -45,6 +47,11 @@ class Proxy:
         task = asyncio.current_task()
         assert task is not None
         self._tasks.add(task)
+        if self.dropping:
+            self.dropping -= 1
+            self._tasks.discard(task)
+            writer.transport.abort()
+            return
         upstream, down = await asyncio.open_connection(self._target.hostname, self._target.port)
         try:
             await asyncio.gather(
