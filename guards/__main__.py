@@ -10,6 +10,7 @@ evaluate ends with 0 if all is compliant, 1 if something is not, 2 for input tha
 import argparse
 import io
 import os
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -39,10 +40,24 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--format", choices=("table", "json"), default="table")
     command = commands.add_parser("role", help="the custom role the app's identity needs")
     command.add_argument(
-        "--scope", required=True, nargs="+", metavar="SCOPE", help="as /subscriptions/GUID"
+        "--scope",
+        required=True,
+        nargs="+",
+        type=_scope,
+        metavar="SCOPE",
+        help="as /subscriptions/GUID",
     )
-    commands.add_parser("operations", help="the operation names to filter events by")
+    command = commands.add_parser("operations", help="the operation names to filter events by")
+    command.add_argument("--format", choices=("words", "json"), default="words")
     return parser
+
+
+def _scope(text: str) -> str:
+    group = r"/providers/Microsoft\.Management/managementGroups/[\w().-]+"
+    subscription = r"/subscriptions/[0-9a-fA-F-]{36}(/resourceGroups/[\w().-]+)?"
+    if not re.fullmatch(f"{group}|{subscription}", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a scope such as /subscriptions/GUID")
+    return text
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -65,7 +80,7 @@ def _run(args: argparse.Namespace) -> int:
         catalogue.print_role(args.scope, sys.stdout)
         return 0
     if args.command == "operations":
-        catalogue.print_operations(sys.stdout)
+        catalogue.print_operations(sys.stdout, as_json=args.format == "json")
         return 0
     return _evaluate(args)
 
@@ -73,7 +88,10 @@ def _run(args: argparse.Namespace) -> int:
 def _evaluate(args: argparse.Namespace) -> int:
     try:
         loaded = policy.parse(args.policy.read_text(encoding="utf-8"), GUARDS)
-    except (OSError, UnicodeDecodeError, policy.PolicyError) as e:
+    except OSError as e:
+        print(f"{args.policy}: {e.strerror}", file=sys.stderr)
+        return 2
+    except (UnicodeDecodeError, policy.PolicyError) as e:
         print(f"{args.policy}: {e}", file=sys.stderr)
         return 2
     verdicts, mistakes, skipped = evaluate.run(args.files, loaded)

@@ -111,7 +111,6 @@ SCENES = (
         "Basic",
         "blocked",
         ("GET",),
-        show_alert=True,
     ),
 )
 
@@ -145,6 +144,8 @@ def _show(alert: dict[str, Any], *, full: bool) -> None:
         _out.print(Text(_indented(json.dumps(alert, indent=2, ensure_ascii=False)), style="cyan"))
         return
     _out.print(f"  alert: {alert['outcome']}, {alert['severity']}, by {alert['caller']['name']}")
+    if alert["reason"]:
+        _out.print(Text(f"    {alert['reason']}", style="cyan"))
     for change in alert["changes"]:
         _out.print(Text(f"    {change['path']}: {change['from']} -> {change['to']}", style="cyan"))
 
@@ -185,7 +186,6 @@ async def _crash(outside: Outside, box: Sandbox) -> Step:
             f" same (in Azure after {3 * 20} s; the demo runs with a shorter budget)"
         )
         _show(alert, full=False)
-        _out.print(Text(f"    reason: {alert['reason']}", style="cyan"))
     calls = " + ".join(call["method"] for call in await outside.guard_calls())
     outcome = alert["outcome"] if alert else "no alert"
     return Step(f"mallory: {name}, guard killed", outcome == "found closed", outcome, None, calls)

@@ -252,7 +252,29 @@ def _for_people(box: Sandbox) -> str:
         if isinstance(value, dict):
             value = ", ".join(f"{part} {what}" for part, what in value.items())
         lines.append(f"  {name:<16}{value}")
-    return "\n".join(lines)
+    return "\n".join([*lines, "", *_try_it(box)])
+
+
+def _try_it(box: Sandbox) -> list[str]:
+    """Lines to paste: open a disk as somebody, see it closed, read the alert."""
+    arm, ca = box.endpoints["arm"], box.endpoints["ca"]
+    group = "/subscriptions/11111111-2222-4333-8444-555555555555/resourceGroups/rg"
+    disk = f"'{arm}{group}/providers/Microsoft.Compute/disks/mine?api-version=2026-03-02'"
+    opened = '{"location": "westeurope", "properties": {"networkAccessPolicy": "AllowAll"}}'
+    curl = f"curl -s --cacert {ca} -H 'x-sandbox-caller: me'"
+    read = (
+        "import sys; from azure.storage.queue import QueueClient, TextBase64DecodePolicy as D; "
+        "[print(m.content) for m in QueueClient.from_connection_string(sys.argv[1], "
+        "'guard-alerts', message_decode_policy=D()).peek_messages(32)]"
+    )
+    return [
+        "Try it from another terminal, as somebody called me (with a token of the identity",
+        "endpoint you would be the guard itself, whose own writes are ignored):",
+        f"  {curl} -X PUT -H 'content-type: application/json' -d '{opened}' {disk}",
+        f"  {curl} {disk}",
+        f'  .venv/bin/python -c "{read}" \\',
+        f"    '{box.endpoints['queueConnection']}'",
+    ]
 
 
 def _to_stderr(line: str) -> None:

@@ -48,8 +48,11 @@ def test_every_guard_and_rule_is_in_the_readme_table(guard: object) -> None:
     for cells in rows:
         current = cells[1].strip(" `") or current
         table.setdefault(current, {})[cells[2].split("`")[1] if "`" in cells[2] else ""] = cells
+    type_ = guard.resource_type  # type: ignore[attr-defined]
     for rule in guard.rules:  # type: ignore[attr-defined]
-        cells = table[guard.resource_type][rule.path]  # type: ignore[attr-defined]
+        wanted = f'add a row for {type_} {rule.path} to README.md, "What is guarded"'
+        assert rule.path in table.get(type_, {}), wanted
+        cells = table[type_][rule.path]
         assert cells[4].strip() == rule.desired
         assert cells[5].strip() == rule.when_absent
 
@@ -58,6 +61,8 @@ def test_the_shipped_policy_names_every_rule_and_enforces_the_strict_default() -
     """policy.yaml is the default, written out: changing a line there is all it takes."""
     text = (ROOT / "policy.yaml").read_text()
     named = yaml.safe_load(text)["resources"]
+    missing = {guard.resource_type for guard in GUARDS} - set(named)
+    assert not missing, f"add {missing} to policy.yaml"
     assert {g.resource_type: {r.id for r in g.rules} for g in GUARDS} == {
         type_: set(rules) for type_, rules in named.items()
     }

@@ -39,6 +39,6 @@ def print_role(scopes: Sequence[str], out: TextIO) -> None:
     out.write("\n")
 
 
-def print_operations(out: TextIO) -> None:
-    """The operations on one line, as `az eventgrid` takes the values of a filter."""
-    out.write(" ".join(operations()) + "\n")
+def print_operations(out: TextIO, *, as_json: bool) -> None:
+    """The operations on one line, as words or as the JSON list of an event filter's values."""
+    out.write((json.dumps(operations()) if as_json else " ".join(operations())) + "\n")

@@ -34,6 +34,9 @@ def _steps(plan: Plan) -> list[dict[str, Any]]:
 
 def as_table(verdicts: Sequence[Verdict], out: TextIO) -> None:
     """One row a resource; colours on a terminal, plain text when piped."""
+    if not verdicts:
+        out.write("no resource of a guarded type was read\n")
+        return
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -52,7 +55,8 @@ def as_table(verdicts: Sequence[Verdict], out: TextIO) -> None:
         )
     console.print(table)
     bad = sum(not verdict.compliant for verdict in verdicts)
-    console.print(f"\n{len(verdicts)} resources, {bad} not compliant")
+    resources = "1 resource" if len(verdicts) == 1 else f"{len(verdicts)} resources"
+    console.print(f"\n{resources}, {bad} not compliant")
 
 
 def _sentence(verdict: Verdict) -> list[str]:

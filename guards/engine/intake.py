@@ -27,8 +27,8 @@ from guards.engine.tasks import Task
 
 log = logging.getLogger(__name__)
 
-NOT_GUARDED = Result(Outcome.ALREADY_COMPLIANT, reason="not guarded")
-OWN_WRITE = Result(Outcome.ALREADY_COMPLIANT, reason="the guard's own write")
+NOT_GUARDED = Result(None, reason="not guarded")
+OWN_WRITE = Result(None, reason="the guard's own write")
 
 _MAX_CUT = 1024
 

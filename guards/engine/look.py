@@ -17,16 +17,16 @@ from guards.engine.tasks import Evidence, Task
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """How a look ended, for the log line."""
+    """How a look ended, for the log line; no outcome where nothing was looked at."""
 
-    outcome: Outcome
+    outcome: Outcome | None
     alert_id: str = ""
     reason: str = ""
     resource: str = ""
 
     def __str__(self) -> str:
         """One line, safe to log: names and reasons come from outside."""
-        parts = [clean(self.resource, 300), self.outcome]
+        parts = [clean(self.resource, 300), self.outcome or "not looked at"]
         parts.append(f"({clean(self.reason, 600)})" if self.reason else "")
         parts.append(f"alert {self.alert_id[:12]}" if self.alert_id else "")
         return " ".join(part for part in parts if part)

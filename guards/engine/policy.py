@@ -59,6 +59,22 @@ class _File(BaseModel):
     resources: dict[str, dict[str, Any]] = Field(default_factory=dict)
 
 
+class _Loader(yaml.SafeLoader):
+    """YAML without its silent last-one-wins for a key that stands there twice."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """As SafeLoader, but doubles are refused."""
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                continue
+            if key.value in seen:
+                line = key.start_mark.line + 1
+                raise yaml.YAMLError(f"line {line}: {clean(key.value)!r} stands there twice")
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
 class _Reader:
     """Walks a policy and collects every mistake."""
 
@@ -118,9 +134,11 @@ def _load(text: str) -> _File:
     if len(text) > MAX_SIZE:
         raise PolicyError(f"policy: {len(text)} characters; at most {MAX_SIZE} are read")
     try:
-        document = yaml.safe_load(text)
+        document = yaml.load(text, _Loader)  # noqa: S506 - a SafeLoader
     except (yaml.YAMLError, RecursionError, ValueError) as e:
         raise PolicyError(f"policy: not YAML: {e}") from e
+    if document is None:
+        raise PolicyError("policy: empty; at least `version: 1` is needed")
     try:
         return _File.model_validate(document)
     except ValidationError as e:

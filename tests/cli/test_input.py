@@ -58,7 +58,7 @@ def test_a_file_that_cannot_be_opened_is_named(name: str, tmp_path: Path) -> Non
     said = guards("evaluate", tmp_path / name, good)
     assert said.code == 2
     assert f"{tmp_path / name}: cannot be read" in said.err
-    assert "1 resources, 0 not compliant" in said.out
+    assert "1 resource, 0 not compliant" in said.out
 
 
 def test_unreadable_standard_input_is_called_so() -> None:

@@ -189,3 +189,13 @@ def test_any_text_is_a_policy_or_a_named_mistake(text: str) -> None:
     except PolicyError:
         return
     assert {guard.resource_type for guard in GUARDS} == set(parsed.types)
+
+
+def test_a_key_that_stands_twice_is_a_mistake() -> None:
+    """YAML would let the last one win without a word; its line is told."""
+    text = (
+        "version: 1\nresources:\n  Microsoft.Compute/disks:\n    publicNetworkAccess:\n"
+        "      mode: audit\n      mode: enforce\n"
+    )
+    (told,) = mistakes(text)
+    assert "line 6: 'mode' stands there twice" in told

@@ -1,6 +1,7 @@
 """What holds for every guard, also for those that do not exist yet."""
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -77,3 +78,21 @@ def test_no_findings_no_plan(guard: Guard) -> None:
     """A compliant resource is never touched."""
     plan = guard.plan({}, (), _enforced(guard))
     assert (plan.steps, plan.changes, plan.blocked) == ((), (), None)
+
+
+HERE = Path(__file__).parent
+MODULES = sorted(
+    file.stem
+    for file in (HERE.parent.parent / "guards").glob("*.py")
+    if re.search(r"^GUARD\b", file.read_text(), re.MULTILINE)
+)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_every_guard_has_tests_of_its_own(module: str) -> None:
+    """A type that is added comes with a file here that imports its module."""
+    files = [file for file in HERE.glob("test_*.py") if file.name != Path(__file__).name]
+    imports = re.compile(rf"^from guards(\.{module}\b| import .*\b{module}\b)", re.MULTILINE)
+    assert any(imports.search(file.read_text()) for file in files), (
+        f"write tests/guards/test_{module}.py"
+    )
