@@ -8,6 +8,7 @@ if this process dies, it surfaces, and the look is made again with the evidence 
 import json
 import logging
 from dataclasses import replace
+from datetime import datetime, timedelta
 
 from guards.engine import alerts
 from guards.engine.decide import Verdict, decide
@@ -22,6 +23,8 @@ from guards.engine.rules import text_at
 from guards.engine.tasks import Evidence, Task
 
 log = logging.getLogger(__name__)
+
+_JUST_NOW = timedelta(minutes=10)
 
 _SET_BACK = (
     "the guard itself wrote this resource last, and it is open all the same: something sets it "
@@ -82,9 +85,17 @@ async def _judge(look: Look, body: Body) -> Result:
 
 
 async def _own_write(look: Look, body: Body) -> bool:
-    """Whether Azure says that the guard was the last to write the resource."""
+    """Whether Azure says that the guard was the last to write the resource, just now.
+
+    An old date says nothing: not every provider keeps it up to date with every write.
+    """
     writer = (text_at(body, "systemData.lastModifiedBy") or "").lower()
-    return bool(writer) and writer in await look.ports.own_names()
+    try:
+        written = datetime.fromisoformat(text_at(body, "systemData.lastModifiedAt") or "")
+        recent = abs(look.ports.clock.now() - written) < _JUST_NOW
+    except (ValueError, TypeError):  # no date, or one without its zone
+        return False
+    return recent and bool(writer) and writer in await look.ports.own_names()
 
 
 async def _is_own_event(look: Look, body: Body) -> bool:

@@ -1,5 +1,7 @@
 """Policies that enforce some settings and report others: what was changed is told, and no more."""
 
+from datetime import timedelta
+
 import pytest
 
 from guards.engine.errors import StillRunning, Transient
@@ -34,6 +36,14 @@ def attached() -> World:
     """An open disk that a virtual machine holds, its authentication mode enforced."""
     body = {**disk(), "managedBy": "/subscriptions/x/vm"}
     return World(body, rules=AUTH_MODE)
+
+
+def written_by_the_guard(world: World, ago: timedelta = timedelta(0)) -> dict[str, str]:
+    """What Azure says of a resource the guard wrote last."""
+    return {
+        "lastModifiedBy": GUARD_ID,
+        "lastModifiedAt": (world.clock.now() - ago).isoformat(),
+    }
 
 
 async def crash_after_patch(world: World) -> None:
@@ -111,11 +121,20 @@ async def test_a_setting_that_azure_sets_back_does_not_loop() -> None:
     world = World(disk())
     world.arm.deaf = {"networkAccessPolicy", "publicNetworkAccess"}
     await world.event(anonymous())
-    world.body()["systemData"] = {"lastModifiedBy": GUARD_ID, "lastModifiedAt": "2026-03-01"}
+    world.body()["systemData"] = written_by_the_guard(world)
     for number in range(10):
         await world.event({**anonymous(), "id": f"own-{number}"})
     assert len(world.arm.patches) == 1
     assert {alert["outcome"] for alert in world.alerts} == {"not reverted"}
+
+
+async def test_an_old_write_of_the_guard_excuses_nothing() -> None:
+    """Azure does not keep systemData up to date with every write: opened again, closed again."""
+    world = World(disk())
+    world.body()["systemData"] = written_by_the_guard(world, ago=timedelta(days=1))
+    await world.event(anonymous())
+    assert world.is_closed()
+    assert world.alert["outcome"] == "reverted"
 
 
 async def test_the_same_event_while_the_guards_change_runs_is_no_new_violation() -> None:
@@ -124,7 +143,7 @@ async def test_the_same_event_while_the_guards_change_runs_is_no_new_violation()
     world.trouble.errors["arm.patch"] = [StillRunning("202", status=202)]
     first = await world.event(event())
     world.properties()["provisioningState"] = "Updating"
-    world.body()["systemData"] = {"lastModifiedBy": GUARD_ID, "lastModifiedAt": "2026-03-02"}
+    world.body()["systemData"] = written_by_the_guard(world)
     await world.event(event())
     merge(
         world.properties(),
