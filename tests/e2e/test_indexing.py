@@ -1,6 +1,7 @@
 """What Azure would load: function_app.py, indexed by Microsoft's worker library."""
 
 from sandbox.outside import Outside
+from tests.e2e.conftest import Up
 
 EXPECTED = {
     "resource_changed": {"type": "eventGridTrigger", "name": "event"},
@@ -24,3 +25,11 @@ async def test_the_worker_library_indexes_the_expected_bindings(outside: Outside
         if binding["type"] == "queueTrigger":
             expected["connection"] = "GUARD_STORAGE"
         assert expected == {key: binding[key] for key in expected}
+
+
+async def test_make_run_prints_what_to_try(up: Up) -> None:
+    """A user opens a disk and reads the alert with lines to paste, as somebody but the guard."""
+    printed = up.log.read_text()
+    assert "-H 'x-sandbox-caller: me' -X PUT" in printed
+    assert up.endpoints["ca"] in printed
+    assert "guard-alerts" in printed
