@@ -115,12 +115,15 @@ async def on_poison_events(text: bytes, ports: Ports) -> list[Result]:
     """
     reason = "a message of guard-events failed again and again"
     now = timestamp(ports.clock.now())
-    results = []
+    results: list[Result] = []
     try:
         changes = [events.parse(event) for event in _batch(text)]
+        guarded = [change for change in changes if locate(change, ports.guards)]
     except Unreadable:
+        guarded = []
+    if not guarded:
         return [await _tell_poison(f"{reason} and was given up: {_cut(text)}", ports)]
-    for change in changes:
+    for change in guarded:
         task = Task(change, Source.EVENT, first_seen=now)
         await ports.work.put(task.message(), FIRST_DELAY_S)
         alert = about(task, Outcome.DEFERRED, f"{reason}; looked at again", ports)
