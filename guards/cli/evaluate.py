@@ -2,12 +2,13 @@
 
 import json
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from guards import GUARDS
+from guards.engine.catalogue import by_type
 from guards.engine.decide import decide
 from guards.engine.errors import Unreadable
 from guards.engine.ids import ResourceId
@@ -132,11 +133,7 @@ def _guard_of(row: Mapping[str, Any]) -> Guard | None:
     type_ = row.get("type")
     if not isinstance(type_, str):
         type_ = ResourceId.parse(row["id"]).type
-    return _find(GUARDS, type_)
-
-
-def _find(guards: Iterable[Guard], type_: str) -> Guard | None:
-    return next((g for g in guards if g.resource_type.lower() == type_.lower()), None)
+    return by_type(GUARDS).get(type_.lower())
 
 
 def _as_arm(row: Mapping[str, Any]) -> Body:

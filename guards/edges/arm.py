@@ -33,6 +33,7 @@ from guards.edges.identity import Identity
 from guards.engine.errors import Gone, StillRunning, Terminal, Transient
 from guards.engine.ids import ResourceId
 from guards.engine.model import Body
+from guards.engine.rules import in_progress
 
 log = logging.getLogger(__name__)
 
@@ -201,9 +202,7 @@ class AzureResourceManager:
         """The resource, once its provisioning state is final."""
         while True:
             body = await self.get(resource, api_version, deadline)
-            properties = body.get("properties")
-            state = properties.get("provisioningState") if isinstance(properties, dict) else None
-            if str(state or "Succeeded").lower() in {"succeeded", "failed", "canceled"}:
+            if not in_progress(body):
                 return body
             await _wait(None, deadline)
 

@@ -6,11 +6,21 @@ An alert fits a queue message whatever happens: a longer one is cut with a note,
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from guards.engine.events import clean
-from guards.engine.model import Body, Caller, Change, Finding, Guard, Outcome, Severity, Source
+from guards.engine.model import (
+    Body,
+    Caller,
+    Change,
+    Finding,
+    Guard,
+    Outcome,
+    ResourceChange,
+    Severity,
+    Source,
+)
 from guards.engine.rules import at, merged, nested
 from guards.engine.shapes import caller_json, finding_json
 
@@ -45,6 +55,17 @@ class Alert:
     correlation_id: str = ""
     policy_hash: str = ""
     undo: tuple[Body, ...] = ()
+
+    def of(self, change: ResourceChange) -> "Alert":
+        """The same alert with what the event says: who, which operation, when."""
+        return replace(
+            self,
+            caller=change.caller,
+            operation_name=change.operation_name,
+            event_id=change.event_id,
+            event_time=change.event_time,
+            correlation_id=change.correlation_id,
+        )
 
     def message(self) -> dict[str, Any]:
         """The JSON of `guard-alerts`: harmless to show, and within `MAX_BYTES`."""

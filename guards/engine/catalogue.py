@@ -18,6 +18,12 @@ def own_operations(guards: tuple[Guard, ...]) -> frozenset[str]:
     return frozenset(operation.lower() for guard in guards for operation in guard.own_operations)
 
 
+@lru_cache(maxsize=4)
+def by_type(guards: tuple[Guard, ...]) -> dict[str, Guard]:
+    """The guards by their resource type, lower case."""
+    return {guard.resource_type.lower(): guard for guard in guards}
+
+
 def locate(change: ResourceChange, guards: tuple[Guard, ...]) -> tuple[Guard, ResourceId] | None:
     """The guarded resource a change leads to, a child's to its parent; None if it is not guarded.
 
@@ -31,9 +37,8 @@ def locate(change: ResourceChange, guards: tuple[Guard, ...]) -> tuple[Guard, Re
     if not operation and not change.event_type.lower().startswith("microsoft.resources.resource"):
         return None
     resource = ResourceId.parse(change.resource)
-    by_type = {guard.resource_type.lower(): guard for guard in guards}
     for ancestor in resource.lineage():
-        guard = by_type.get(ancestor.type.lower())
+        guard = by_type(guards).get(ancestor.type.lower())
         if guard is not None and expected in (None, guard):
             return guard, ancestor
     if expected is not None:

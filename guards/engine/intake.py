@@ -7,16 +7,14 @@ caller fails, and Event Grid or the queue brings the input again.
 
 import json
 import logging
-import re
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 from guards.engine import alerts, events, tasks
 from guards.engine.alerts import Alert
 from guards.engine.catalogue import locate, own_operations
 from guards.engine.errors import Transient, Unreadable
 from guards.engine.events import clean
+from guards.engine.excerpt import excerpt
 from guards.engine.later import FIRST_DELAY_S, about, give_up, put_off
 from guards.engine.look import Result
 from guards.engine.model import Outcome, ResourceChange, Severity, Source
@@ -29,8 +27,6 @@ log = logging.getLogger(__name__)
 
 NOT_GUARDED = Result(None, reason="not guarded")
 OWN_WRITE = Result(None, reason="the guard's own write")
-
-_MAX_CUT = 1024
 
 
 async def on_event(event: object, ports: Ports) -> Result:
@@ -104,7 +100,7 @@ async def on_poison_work(text: bytes, ports: Ports) -> Result:
     try:
         task = tasks.parse(text)
     except Unreadable:
-        return await _tell_poison(f"{reason}: {_cut(text)}", ports)
+        return await _tell_poison(f"{reason}: {excerpt(text)}", ports)
     return await give_up(task, reason, ports)
 
 
@@ -122,7 +118,7 @@ async def on_poison_events(text: bytes, ports: Ports) -> list[Result]:
     except Unreadable:
         guarded = []
     if not guarded:
-        return [await _tell_poison(f"{reason} and was given up: {_cut(text)}", ports)]
+        return [await _tell_poison(f"{reason} and was given up: {excerpt(text)}", ports)]
     for change in guarded:
         task = Task(change, Source.EVENT, first_seen=now)
         await ports.work.put(task.message(), FIRST_DELAY_S)
@@ -176,7 +172,7 @@ async def _tell_unreadable(
     source: Source,
     change: ResourceChange | None = None,
 ) -> Result:
-    reason = f"could not be read, so nothing was looked at: {error}. It was: {_cut(text)}"
+    reason = f"could not be read, so nothing was looked at: {error}. It was: {excerpt(text)}"
     return await _tell(ports, source, Outcome.REPORTED_ONLY, Severity.HIGH, reason, None, change)
 
 
@@ -200,46 +196,6 @@ async def _tell(
         reason=reason,
     )
     if change is not None:
-        alert = replace(
-            alert,
-            caller=change.caller,
-            operation_name=change.operation_name,
-            event_id=event_id,
-            event_time=change.event_time,
-            correlation_id=change.correlation_id,
-        )
+        alert = alert.of(change)
     await ports.alerts.put(alert.message())
     return Result(outcome, alert.alert_id, reason)
-
-
-_NEVER_SHOWN = {"claims", "authorization", "httpRequest"}
-"""Of an event's data: tokens' claims and addresses, of which alerts show an allow-list only."""
-
-
-def _cut(text: object) -> str:
-    """Input from outside, short and harmless enough to show to a person."""
-    if isinstance(text, bytes):
-        decoded = text[: 64 * _MAX_CUT].decode("utf-8", "replace")
-        try:
-            text = json.loads(decoded)
-        except (ValueError, RecursionError):
-            return clean(_CLAIMS.sub(r"\1…", decoded), _MAX_CUT)
-    if isinstance(text, str):
-        return clean(text, _MAX_CUT)
-    return clean(json.dumps(_without_claims(text), default=str), _MAX_CUT)
-
-
-_CLAIMS = re.compile(r'(?s)("(?:claims|authorization|httpRequest)"\s*:).*')
-
-
-def _without_claims(document: Any, depth: int = 0) -> Any:
-    if depth > 8:
-        return "…"
-    if isinstance(document, Mapping):
-        return {
-            key: "…" if key in _NEVER_SHOWN else _without_claims(item, depth + 1)
-            for key, item in document.items()
-        }
-    if isinstance(document, list):
-        return [_without_claims(item, depth + 1) for item in document[:20]]
-    return document

@@ -12,7 +12,7 @@ from guards.engine.events import clean
 from guards.engine.look import Look, Result
 from guards.engine.model import Body, Outcome, Severity
 from guards.engine.ports import Ports, Receipt
-from guards.engine.rules import text_at
+from guards.engine.rules import in_progress
 from guards.engine.tasks import Task
 
 log = logging.getLogger(__name__)
@@ -28,14 +28,6 @@ TELL_AT = 6
 
 MOST_ATTEMPTS = 200
 """A day takes about 100; a message with a time in the future ends here."""
-
-_TERMINAL_STATES = {"succeeded", "failed", "canceled"}
-
-
-def in_progress(body: Body) -> bool:
-    """Whether Azure is still at work on a write of the resource."""
-    state = text_at(body, "properties.provisioningState")
-    return state is not None and state.lower() not in _TERMINAL_STATES
 
 
 async def recheck_if_early(look: Look, body: Body) -> None:
@@ -97,7 +89,7 @@ def about(task: Task, outcome: Outcome, reason: str, ports: Ports) -> Alert:
         located = None
     guard, resource = located or (None, None)
     place = str(resource) if resource else clean(change.resource, 2048)
-    return Alert(
+    alert = Alert(
         alert_id=evidence.alert_id if evidence else alerts.digest(place.lower(), change.event_id),
         source=task.source,
         outcome=outcome,
@@ -107,10 +99,6 @@ def about(task: Task, outcome: Outcome, reason: str, ports: Ports) -> Alert:
         resource_type=guard.resource_type if guard else None,
         findings=evidence.findings if evidence else (),
         reason=reason,
-        caller=change.caller,
-        operation_name=change.operation_name,
-        event_id=change.event_id,
-        event_time=change.event_time,
-        correlation_id=change.correlation_id,
         policy_hash=evidence.policy_hash if evidence else "",
     )
+    return alert.of(change)

@@ -43,6 +43,12 @@ class Look:
     policy: Policy
     deadline: float
 
+    @property
+    def is_write(self) -> bool:
+        """Whether the event is of an operation that the guard performs as well: a write."""
+        own = map(str.lower, self.guard.own_operations)
+        return self.task.change.operation_name.lower() in own
+
     def now(self) -> str:
         """The wall clock as alerts write it."""
         return timestamp(self.ports.clock.now())
@@ -101,7 +107,6 @@ class Look:
         made: tuple[Change, ...] = (),
     ) -> Result:
         """Post the alert: what was seen, how it ended, and the changes that were made."""
-        change = self.task.change
         alert = Alert(
             alert_id=evidence.alert_id,
             source=self.task.source,
@@ -113,14 +118,9 @@ class Look:
             findings=evidence.findings,
             changes=made,
             reason=reason or None,
-            caller=change.caller,
-            operation_name=change.operation_name,
-            event_id=change.event_id,
-            event_time=change.event_time,
             closed_at=self.now() if outcome is Outcome.REVERTED else None,
-            correlation_id=change.correlation_id,
             policy_hash=evidence.policy_hash,
             undo=alerts.undo(self.guard, self.resource.path, made),
         )
-        await self.ports.alerts.put(alert.message())
+        await self.ports.alerts.put(alert.of(self.task.change).message())
         return Result(outcome, evidence.alert_id, reason)

@@ -15,11 +15,11 @@ from guards.engine.decide import Verdict, decide
 from guards.engine.errors import Gone, GuardError, StillRunning, Terminal, Transient
 from guards.engine.follow_up import at_least_high, follow_up
 from guards.engine.ids import ResourceId
-from guards.engine.later import in_progress, put_off, recheck_if_early
+from guards.engine.later import put_off, recheck_if_early
 from guards.engine.look import Look, Result
 from guards.engine.model import Body, Change, Guard, Outcome, Plan, Severity
 from guards.engine.ports import Ports, Receipt
-from guards.engine.rules import text_at
+from guards.engine.rules import in_progress, text_at
 from guards.engine.tasks import Evidence, Task
 
 log = logging.getLogger(__name__)
@@ -104,9 +104,8 @@ async def _is_own_event(look: Look, body: Body) -> bool:
     Patching again would raise the next one of these, for ever.
     """
     change = look.task.change
-    own = change.operation_name.lower() in map(str.lower, look.guard.own_operations)
     unknown = not change.caller and look.task.evidence is None
-    return own and unknown and await _own_write(look, body)
+    return look.is_write and unknown and await _own_write(look, body)
 
 
 async def _close(look: Look, body: Body, verdict: Verdict, plan: Plan) -> Result:
@@ -231,8 +230,7 @@ async def _only_tell(look: Look, body: Body, verdict: Verdict, plan: Plan) -> Re
         would = look.guard.plan(body, verdict.findings, look.policy.of(look.guard))
         return await look.tell(Outcome.REPORTED_ONLY, held or seen, _would_have(would))
     severity = plan.blocked.severity
-    opened = look.task.change.operation_name.lower() in map(str.lower, look.guard.own_operations)
-    if plan.blocked.by_caller and opened and look.task.change.caller:
+    if plan.blocked.by_caller and look.is_write and look.task.change.caller:
         severity = plan.blocked.by_caller
     seen = look.seen(verdict.findings, (), severity, body, event_id="")
     return await look.tell(Outcome.BLOCKED, held or seen, plan.blocked.reason)

@@ -23,6 +23,15 @@ def text_at(body: Body, path: str) -> str | None:
     return value if value is None or isinstance(value, str) else repr(value)[:80]
 
 
+_TERMINAL_STATES = {"succeeded", "failed", "canceled"}
+
+
+def in_progress(body: Body) -> bool:
+    """Whether Azure is still at work on a write of the resource."""
+    state = text_at(body, "properties.provisioningState")
+    return state is not None and state.lower() not in _TERMINAL_STATES
+
+
 def nested(path: str, value: str | None) -> dict[str, Any]:
     """`a.b.c`, v -> {"a": {"b": {"c": v}}}."""
     first, _, rest = path.partition(".")
