@@ -111,15 +111,7 @@ async def test_a_refusal_for_good_is_told_once_with_azures_words(
 async def test_a_real_lock_is_told_not_fought(outside: Outside) -> None:
     """A ReadOnly lock on the disk: Azure's words are in the alert, the disk stays as it is."""
     name = fresh("disk")
-    await outside.fault(
-        {
-            "match": {"method": "GET", "caller": "guard", "path": name},
-            "status": 404,
-            "body": error("ResourceNotFound"),
-        }
-    )
-    path = await outside.put("owner", DISK, name, OPEN, PREMIUM)
-    await outside.wait_for_calls_of(name, 1)
+    path = await outside.put_unnoticed("owner", DISK, name, OPEN, PREMIUM)
     lock = f"{path}/providers/Microsoft.Authorization/locks/freeze"
     status, answer = await outside.arm("PUT", lock, "owner", {"properties": {"level": "ReadOnly"}})
     assert status in (200, 201), answer
@@ -172,15 +164,7 @@ async def test_a_subscription_the_guard_may_not_touch_is_told(outside: Outside) 
 async def test_the_same_event_many_times_is_one_alert_id(outside: Outside) -> None:
     """Ten copies, two at once and eight in a row: closed, one alert id."""
     name = fresh("disk")
-    await outside.fault(
-        {
-            "match": {"method": "GET", "caller": "guard", "path": name},
-            "status": 404,
-            "body": error("ResourceNotFound"),
-        }
-    )
-    path = await outside.put("mallory", DISK, name, OPEN, PREMIUM)
-    await outside.wait_for_calls_of(name, 1)
+    path = await outside.put_unnoticed("mallory", DISK, name, OPEN, PREMIUM)
     event = event_about(path, "Microsoft.Compute/disks/write")
     await asyncio.gather(outside.post_event(event), outside.post_event(event))
     for _ in range(8):
@@ -226,15 +210,7 @@ async def test_an_operation_longer_than_the_budget_is_finished_later(
     name = fresh("slow")
     state = {"properties": {"privateLinkServiceConnectionState": {"status": "Approved"}}}
     properties = OPEN if type_ == DISK else {"privateEndpointConnections": [state]}
-    await outside.fault(
-        {
-            "match": {"method": "GET", "caller": "guard", "path": f"{name}$"},
-            "status": 404,
-            "body": error("ResourceNotFound"),
-        }
-    )
-    path = await outside.put("mallory", type_, name, properties, PREMIUM)
-    await outside.wait_for_calls_of(name, 1)
+    path = await outside.put_unnoticed("mallory", type_, name, properties, PREMIUM)
     await outside.settings(patch="async", operation_s=5)
     await outside.post_event(event_about(path, f"{type_}/write"))
     alert = await outside.alert_about(name, within_s=40)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from sandbox.outside import Outside
+from sandbox.outside import Outside, until
 from sandbox.up import Sandbox
 from tests.e2e.conftest import FAST
 from tests.e2e.names import CLOSED, DISK, OPEN, PREMIUM, fresh
@@ -104,7 +104,7 @@ async def test_killed_after_the_alert_the_double_has_the_same_id(box: Sandbox) -
         async def double() -> bool | None:
             return len(await outside.alerts_about(name)) > 1 or None
 
-        await outside.until(double, "the intent's alert", LATE)
+        await until(double, "the intent's alert", LATE)
         assert await ends_closed_and_told(outside, name) == {"reverted", "found closed"}
 
 
@@ -186,7 +186,7 @@ async def test_an_unreadable_policy_changes_nothing_and_parks_the_event(
                 properties = await queue.get_queue_properties()
             return bool(properties.approximate_message_count) or None
 
-        await outside.until(parked, "the event in guard-work")
+        await until(parked, "the event in guard-work")
         assert await outside.guard_calls_of(name) == []
         policy.write_text("version: 1\n")
         alert = await outside.alert_about(name, within_s=LATE)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from sandbox.outside import Outside, path_of
+from sandbox.outside import Outside, path_of, until
 from tests.e2e.events import event_about
 from tests.e2e.names import CLOSED, DISK, OPEN, PREMIUM, fresh
 
@@ -50,7 +50,7 @@ async def test_a_hostile_resource_id_causes_no_request_and_an_alert(
         alerts = await outside.alerts()
         return {a["eventId"] for a in alerts} >= ids or None
 
-    await outside.until(told, "two alerts about unreadable events")
+    await until(told, "two alerts about unreadable events")
     assert await outside.guard_calls() == []
 
 
@@ -102,7 +102,7 @@ async def test_forged_work_messages_change_nothing(outside: Outside) -> None:
     async def told() -> bool | None:
         return len(await outside.alerts()) >= before + len(forged) or None
 
-    await outside.until(told, "an alert about each forged message")
+    await until(told, "an alert about each forged message")
     assert await outside.guard_calls() == []
 
 
@@ -151,15 +151,7 @@ async def test_events_routed_into_a_queue_are_handled_the_same(
 ) -> None:
     """One event or an array, either schema, in guard-events: closed, and told."""
     name = fresh("disk")
-    await outside.fault(
-        {
-            "match": {"method": "GET", "caller": "guard", "path": name},
-            "status": 404,
-            "body": {"error": {"code": "ResourceNotFound"}},
-        }
-    )
-    path = await outside.put("mallory", DISK, name, OPEN, PREMIUM)
-    await outside.wait_for_calls_of(name, 1)
+    path = await outside.put_unnoticed("mallory", DISK, name, OPEN, PREMIUM)
     event = event_about(path, WRITE)
     cloud = {
         "specversion": "1.0",
@@ -185,7 +177,7 @@ async def test_a_poison_message_becomes_an_alert(outside: Outside, queue: str) -
     async def told() -> bool | None:
         return any(marker in (a["reason"] or "") for a in await outside.alerts()) or None
 
-    await outside.until(told, "an alert about the poison message")
+    await until(told, "an alert about the poison message")
 
 
 async def test_the_guards_identity_used_by_someone_else_is_critical(outside: Outside) -> None:
