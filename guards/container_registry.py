@@ -21,7 +21,7 @@ from guards.engine.model import (
     Severity,
     TypePolicy,
 )
-from guards.engine.rules import at, complies, deviation, merged, nested, text_at
+from guards.engine.rules import at, complies, deviations, merged, nested, text_at
 
 TYPE = "Microsoft.ContainerRegistry/registries"
 API_VERSION = "2025-11-01"
@@ -33,6 +33,7 @@ EXPORT_PIPELINES_API_VERSION = "2025-03-01-preview"
 EXPORT_POLICY = Rule(
     id="exportPolicy",
     path="properties.policies.exportPolicy.status",
+    values=("disabled", "enabled"),
     allowed=("disabled",),
     desired="disabled",
     when_absent="enabled",
@@ -41,6 +42,7 @@ EXPORT_POLICY = Rule(
 PUBLIC_NETWORK = Rule(
     id="publicNetworkAccess",
     path="properties.publicNetworkAccess",
+    values=("Disabled", "Enabled"),
     allowed=("Disabled",),
     desired="Disabled",
     when_absent="Enabled",
@@ -52,8 +54,7 @@ RULES = (EXPORT_POLICY, PUBLIC_NETWORK)
 
 def inspect(body: Body, policy: TypePolicy) -> tuple[Finding, ...]:
     """Findings of a registry body."""
-    found = (deviation(rule, body, policy) for rule in RULES)
-    return tuple(finding for finding in found if finding)
+    return deviations(RULES, body, policy)
 
 
 def _reachable_privately(body: Body) -> bool:
@@ -83,8 +84,8 @@ def _block(body: Body, wanted: set[str], policy: TypePolicy) -> Blocked | None:
         return Blocked(
             rules,
             "exports can only be disabled while public network access is disabled, and the policy "
-            "does not enforce publicNetworkAccess: set its mode to enforce, or disable public "
-            "network access by hand.",
+            "does not enforce publicNetworkAccess here: set its mode to enforce, exempt exportPolicy "
+            "as well, or disable public network access by hand.",
             Severity.HIGH,
         )
     revert = policy[PUBLIC_NETWORK.id].options["when_unreachable"] == "revert"

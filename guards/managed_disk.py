@@ -22,7 +22,7 @@ from guards.engine.model import (
     Severity,
     TypePolicy,
 )
-from guards.engine.rules import at, deviation, merged, nested, text_at
+from guards.engine.rules import at, deviations, merged, nested, text_at
 
 API_VERSION = "2026-03-02"
 """That of azure-mgmt-compute 39 for disks and snapshots; a test compares them."""
@@ -30,23 +30,31 @@ API_VERSION = "2026-03-02"
 NETWORK_ACCESS = Rule(
     id="networkAccessPolicy",
     path="properties.networkAccessPolicy",
+    values=("DenyAll", "AllowPrivate", "AllowAll"),
     allowed=("DenyAll",),
     desired="DenyAll",
     when_absent="AllowAll",
     severity=Severity.HIGH,
     options=(("allowed_disk_accesses", ()),),
+    minimum=(
+        ("allowed", ("DenyAll", "AllowPrivate")),
+        ("satisfied_by", ("publicNetworkAccess",)),
+    ),
 )
 PUBLIC_NETWORK = Rule(
     id="publicNetworkAccess",
     path="properties.publicNetworkAccess",
+    values=("Disabled", "Enabled"),
     allowed=("Disabled",),
     desired="Disabled",
     when_absent="Enabled",
     severity=Severity.MEDIUM,
+    minimum=(("satisfied_by", ("networkAccessPolicy",)),),
 )
 DATA_ACCESS_AUTH = Rule(
     id="dataAccessAuthMode",
     path="properties.dataAccessAuthMode",
+    values=("AzureActiveDirectory", "None"),
     allowed=("AzureActiveDirectory",),
     desired="AzureActiveDirectory",
     when_absent="None",
@@ -72,14 +80,12 @@ def _listed_private_access(body: Body, policy: TypePolicy) -> bool:
 
 def inspect(body: Body, policy: TypePolicy) -> tuple[Finding, ...]:
     """Findings of a disk or snapshot body."""
-    found = []
-    for rule in RULES:
-        finding = deviation(rule, body, policy)
-        if finding and rule is NETWORK_ACCESS and _listed_private_access(body, policy):
-            continue
-        if finding:
-            found.append(finding)
-    return tuple(found)
+    return deviations(
+        RULES,
+        body,
+        policy,
+        lambda rule: rule is NETWORK_ACCESS and _listed_private_access(body, policy),
+    )
 
 
 def attached(body: Body) -> bool:

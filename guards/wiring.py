@@ -2,10 +2,9 @@
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -20,11 +19,11 @@ from guards import GUARDS
 from guards.edges import http
 from guards.edges.arm import AzureResourceManager, origin
 from guards.edges.identity import Identity
+from guards.edges.policy_keeper import PolicyKeeper
+from guards.edges.policy_source import BLOB_HOSTS, BlobSource, FileSource, blob_url
 from guards.edges.queues import StorageQueue
-from guards.engine import policy
-from guards.engine.errors import Transient
+from guards.edges.register import Register
 from guards.engine.model import Mode
-from guards.engine.policy import Policy, PolicyError
 from guards.engine.ports import Ports
 
 log = logging.getLogger(__name__)
@@ -41,8 +40,6 @@ DEVELOPMENT_STORAGE = (
     "QueueEndpoint=http://127.0.0.1:10001/devstoreaccount1;"
 )
 """Azurite's public well-known account: the host's short name for it is unknown to the SDK."""
-
-ROOT = Path(__file__).parent.parent
 
 _CLOUDS = {
     "AzurePublicCloud": AzureClouds.AZURE_PUBLIC_CLOUD,
@@ -73,7 +70,8 @@ class Settings:
 
     cap: Mode
     budget_s: float
-    policy_path: Path
+    policy: str
+    """A path in the package, or the https URL of a blob."""
     arm_endpoint: str
     arm_scope: str
     client_id: str
@@ -97,7 +95,7 @@ class Settings:
         return cls(
             cap=_mode(environ.get("GUARD_MODE")),
             budget_s=_seconds(environ.get("GUARD_EVENT_BUDGET_SECONDS")),
-            policy_path=ROOT / (environ.get("GUARD_POLICY") or "policy.yaml"),
+            policy=_policy(environ, BLOB_HOSTS[cloud]),
             arm_endpoint=endpoint,
             arm_scope=endpoints["credential_scopes"][0],
             client_id=environ.get("AZURE_CLIENT_ID", ""),
@@ -110,6 +108,20 @@ def _is_https(url: str) -> bool:
     """Whether it is https with a host, and without a user name."""
     scheme, host, _ = origin(url)
     return scheme == "https" and bool(host)
+
+
+def _policy(environ: Mapping[str, str], hosts: Sequence[str]) -> str:
+    """GUARD_POLICY: whatever looks like a URL must be one that a token may be sent to."""
+    text = environ.get("GUARD_POLICY") or "policy.yaml"
+    if "://" not in text:
+        return text
+    endpoint = environ.get("GUARD_BLOB_ENDPOINT", "")
+    if endpoint and not _is_https(endpoint):
+        raise SettingsError("GUARD_BLOB_ENDPOINT must be an https:// URL: a token is sent there")
+    try:
+        return blob_url(text, hosts, endpoint)
+    except ValueError as e:
+        raise SettingsError(f"GUARD_POLICY: {e}") from e
 
 
 def _mode(text: str | None) -> Mode:
@@ -159,7 +171,6 @@ class App:
 
     def __init__(self, settings: Settings, session: aiohttp.ClientSession) -> None:
         self._settings = settings
-        self._policy: Policy | None = None
         self._session = session
         transport = http.transport(self._session)
         self._identity = Identity(
@@ -176,13 +187,18 @@ class App:
             },
         )
         self._storage_identity = self._storage_credential()
+        work, alerts = (self._queue(name, transport) for name in (WORK_QUEUE, ALERTS_QUEUE))
+        clock = SystemClock()
+        keeper = PolicyKeeper(
+            self._policy_source(), Register(work), StorageQueue(alerts), clock, GUARDS
+        )
         self.ports = Ports(
             guards=GUARDS,
             arm=arm,
-            work=self._queue(WORK_QUEUE, transport),
-            alerts=self._queue(ALERTS_QUEUE, transport),
-            clock=SystemClock(),
-            policy=self._read_policy,
+            work=StorageQueue(work),
+            alerts=StorageQueue(alerts),
+            clock=clock,
+            policy=keeper.current,
             own_id=self._identity.own_id,
             own_names=self._identity.own_names,
             cap=settings.cap,
@@ -203,7 +219,13 @@ class App:
         client_id = storage["client_id"] or self._settings.client_id
         return Identity(self._settings.arm_scope, client_id=client_id)
 
-    def _queue(self, name: str, transport: Any) -> StorageQueue:
+    def _policy_source(self) -> FileSource | BlobSource:
+        place = self._settings.policy
+        if "://" not in place:
+            return FileSource(place)
+        return BlobSource(place, self._session, self._identity)
+
+    def _queue(self, name: str, transport: Any) -> QueueClient:
         storage = self._settings.storage
         proxy = http.proxy_for(storage["uri"] or "https://queue.core.windows.net")
         options: dict[str, Any] = {
@@ -221,22 +243,10 @@ class App:
         }
         if storage["connection"]:
             try:
-                client = QueueClient.from_connection_string(storage["connection"], name, **options)
+                return QueueClient.from_connection_string(storage["connection"], name, **options)
             except ValueError as e:
                 raise SettingsError(f"{STORAGE} is not a storage connection string") from e
-        else:
-            client = QueueClient(storage["uri"], name, credential=self._storage_identity, **options)
-        return StorageQueue(client)
-
-    async def _read_policy(self) -> Policy:
-        """The policy of the package, read once; while it cannot be read, nothing is changed."""
-        if self._policy is None:
-            try:
-                self._policy = policy.parse(self._settings.policy_path.read_text(), GUARDS)
-            except (OSError, UnicodeDecodeError, PolicyError) as e:
-                log.critical("the policy cannot be used, so nothing is changed: %s", e)
-                raise Transient(f"the policy cannot be used: {e}", code="PolicyUnreadable") from e
-        return self._policy
+        return QueueClient(storage["uri"], name, credential=self._storage_identity, **options)
 
 
 async def open_app(environ: Mapping[str, str]) -> App:

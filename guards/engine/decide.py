@@ -1,24 +1,65 @@
-"""From findings to a verdict: which of them may be closed, under the cap of GUARD_MODE."""
+"""The one decision about a resource, for every way in: event, queue, sweep and command line.
 
-from collections.abc import Sequence
+Settings by the scopes the resource is within, exemptions by the clock that is passed in, and all
+of it under the cap of GUARD_MODE.
+"""
+
 from dataclasses import dataclass
+from datetime import datetime
 
-from guards.engine.model import ComplianceState, Finding, Mode
+from guards.engine.ids import ResourceId
+from guards.engine.model import Body, ComplianceState, Finding, Guard, Mode
+from guards.engine.policy import Applied, Policy
+from guards.engine.policy.exemptions import Exemption
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """`findings` are all that deviates; `to_close` those the policy enforces."""
+    """`findings` are what deviates and is not exempt; `to_close` those the policy enforces.
+
+    `exempted` are findings that an exemption covers, `exemption` the one that ends first of those
+    they hang on; `applied` is what the policy says about this resource.
+    """
 
     state: ComplianceState
+    applied: Applied
     findings: tuple[Finding, ...] = ()
     to_close: tuple[Finding, ...] = ()
+    exempted: tuple[Finding, ...] = ()
+    exemption: Exemption | None = None
 
 
-def decide(findings: Sequence[Finding], cap: Mode) -> Verdict:
+def decide(
+    guard: Guard,
+    resource: ResourceId | None,
+    body: Body,
+    policy: Policy,
+    cap: Mode,
+    now: datetime,
+) -> Verdict:
     """A finding in audit mode is still NonCompliant; only a rule that is off is not looked at."""
-    seen = tuple(finding for finding in findings if finding.mode.capped(cap) is not Mode.OFF)
+    applied = policy.applied(guard, resource, body)
+    seen = guard.inspect(body, applied.rules) if cap is not Mode.OFF else ()
     if not seen:
-        return Verdict(ComplianceState.COMPLIANT)
-    to_close = tuple(finding for finding in seen if finding.mode.capped(cap) is Mode.ENFORCE)
-    return Verdict(ComplianceState.NON_COMPLIANT, seen, to_close)
+        return Verdict(ComplianceState.COMPLIANT, applied)
+    used = {finding.rule: _exempting(finding.rule, applied, now) for finding in seen}
+    exempted = tuple(finding for finding in seen if used[finding.rule])
+    left = tuple(finding for finding in seen if not used[finding.rule])
+    return Verdict(
+        ComplianceState.NON_COMPLIANT if left else ComplianceState.EXEMPT,
+        applied,
+        findings=left,
+        to_close=tuple(f for f in left if f.mode.capped(cap) is Mode.ENFORCE),
+        exempted=exempted,
+        exemption=min((e for e in used.values() if e), key=_end, default=None),
+    )
+
+
+def _exempting(rule: str, applied: Applied, now: datetime) -> Exemption | None:
+    """The exemption that a finding hangs on: of several the one that lasts longest."""
+    counting = (one for one in applied.exemptions if one.counts(rule, now))
+    return max(counting, key=_end, default=None)
+
+
+def _end(exemption: Exemption) -> datetime:
+    return exemption.expires_on

@@ -22,8 +22,8 @@ _FOUND_CLOSED = (
 )
 
 _NO_LONGER_ENFORCED = (
-    "an earlier look saw this open and could not close it; it is still open, and the policy or "
-    "GUARD_MODE no longer lets the guard close it"
+    "an earlier look saw this open and could not close it; it is still open, and the policy, an "
+    "exemption or GUARD_MODE no longer lets the guard close it"
 )
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from guards.engine import alerts
 from guards.engine.alerts import Alert
+from guards.engine.decide import Verdict, decide
 from guards.engine.events import clean
 from guards.engine.ids import ResourceId
 from guards.engine.model import Body, Change, Finding, Guard, Mode, Outcome, Severity
@@ -57,13 +58,15 @@ class Look:
         """The resource as it stands."""
         return await self.ports.arm.get(self.resource, self.guard.api_version, self.deadline)
 
-    def findings(self, body: Body) -> tuple[Finding, ...]:
-        """What deviates in a body, by the policy."""
-        return self.guard.inspect(body, self.policy.of(self.guard))
+    def judge(self, body: Body) -> Verdict:
+        """What the policy says of a body, now."""
+        ports = self.ports
+        now = ports.clock.now()
+        return decide(self.guard, self.resource, body, self.policy, ports.cap, now)
 
     def open_rules(self, body: Body) -> set[str]:
-        """The rules a body deviates from, whatever their mode is now."""
-        rules = self.policy.of(self.guard)
+        """The rules a body deviates from, whatever their mode is now, exempt or not."""
+        rules = self.policy.applied(self.guard, self.resource, body).rules
         every = {name: replace(rule, mode=Mode.ENFORCE) for name, rule in rules.items()}
         return {finding.rule for finding in self.guard.inspect(body, every)}
 

@@ -35,8 +35,9 @@ class Mode(StrEnum):
 
     def capped(self, cap: "Mode") -> "Mode":
         """The weaker of the two."""
-        order = list(Mode)
-        return min(self, cap, key=order.index)
+        if self is cap or cap is Mode.ENFORCE:
+            return self
+        return min(self, cap, key=list(Mode).index)
 
 
 class ComplianceState(StrEnum):
@@ -54,6 +55,7 @@ class Outcome(StrEnum):
     REVERTED = "reverted"
     FOUND_CLOSED = "found closed"
     ALREADY_COMPLIANT = "already compliant"
+    EXEMPT = "exempt"
     REPORTED_ONLY = "reported only"
     BLOCKED = "blocked"
     NOT_REVERTED = "not reverted"
@@ -100,17 +102,21 @@ class ResourceChange:
 class Rule:
     """One setting: where it stands in the body, which values are fine, what to set otherwise.
 
-    `default_mode` and `options` (name, default) are what a policy that does not name it means.
+    `allowed`, `default_mode` and `options` (name, default) are what a policy that does not name
+    the rule means; `minimum` is what the profile of that name has instead. `values` are all that
+    Azure knows.
     """
 
     id: str
     path: str
+    values: tuple[str, ...]
     allowed: tuple[str, ...]
     desired: str
     when_absent: str
     severity: Severity
     default_mode: Mode = Mode.ENFORCE
     options: tuple[tuple[str, Any], ...] = ()
+    minimum: tuple[tuple[str, Any], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,9 +176,14 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class RuleSettings:
-    """What the policy says about one rule; `options` are the rule's own."""
+    """What the policy says about one rule; `options` are the rule's own.
+
+    `allowed` are the values that are fine, `satisfied_by` the rules of which one is enough.
+    """
 
     mode: Mode
+    allowed: tuple[str, ...]
+    satisfied_by: tuple[str, ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
 
 

@@ -11,18 +11,20 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from guards.engine import alerts
-from guards.engine.decide import Verdict, decide
+from guards.engine.decide import Verdict
 from guards.engine.errors import Gone, GuardError, StillRunning, Terminal, Transient
 from guards.engine.follow_up import at_least_high, follow_up
 from guards.engine.ids import ResourceId
 from guards.engine.later import put_off, recheck_if_early
 from guards.engine.look import Look, Result
-from guards.engine.model import Body, Change, Guard, Outcome, Plan, Severity
+from guards.engine.model import Body, Change, Guard, Mode, Outcome, Plan, Severity
 from guards.engine.ports import Ports, Receipt
 from guards.engine.rules import in_progress, text_at
 from guards.engine.tasks import Evidence, Task
 
 log = logging.getLogger(__name__)
+
+OUT_OF_SCOPE = Result(None, reason="out of scope: the policy looks at nothing here")
 
 _JUST_NOW = timedelta(minutes=10)
 
@@ -41,6 +43,8 @@ async def reconcile(
         Transient: nothing was changed and nothing is lost yet; the caller puts the task off.
     """
     look = Look(task, guard, resource, ports, await ports.policy(), deadline)
+    if task.evidence is None and _out_of_scope(look):
+        return OUT_OF_SCOPE
     try:
         body = await look.get()
     except Gone:
@@ -54,6 +58,12 @@ async def reconcile(
     return result
 
 
+def _out_of_scope(look: Look) -> bool:
+    """Whether nothing of the resource is looked at, whatever it says: not worth a call."""
+    off = look.ports.cap is Mode.OFF
+    return off or look.policy.out_of_scope(look.guard, look.resource)
+
+
 async def _judge(look: Look, body: Body) -> Result:
     """From the body to the end of the look."""
     held = look.task.evidence
@@ -63,7 +73,7 @@ async def _judge(look: Look, body: Body) -> Result:
         await recheck_if_early(look, body)
         return Result(Outcome.DEFERRED, reason="the guard's own change is in progress")
 
-    verdict = decide(look.findings(body), look.ports.cap)
+    verdict = look.judge(body)
     if held is not None:
         result = await follow_up(look, body, held, verdict)
         if result is not None:
@@ -71,9 +81,11 @@ async def _judge(look: Look, body: Body) -> Result:
         if not held.covers(verdict.findings):
             look = replace(look, task=replace(look.task, evidence=None))
     if not verdict.findings:
+        if verdict.exempted:
+            return Result(Outcome.EXEMPT, reason=_exempt(verdict))
         return Result(Outcome.ALREADY_COMPLIANT)
 
-    plan = look.guard.plan(body, verdict.to_close, look.policy.of(look.guard))
+    plan = look.guard.plan(body, verdict.to_close, verdict.applied.rules)
     if not plan.steps:
         return await _only_tell(look, body, verdict, plan)
     if await _is_own_event(look, body):
@@ -140,17 +152,26 @@ async def _close(look: Look, body: Body, verdict: Verdict, plan: Plan) -> Result
 def _how_it_ended(look: Look, plan: Plan, after: Body) -> tuple[Outcome, str]:
     """Believe Azure's answer: "reverted" only if it shows every planned setting closed."""
     planned = {change.path for change in plan.changes}
-    found = look.findings(after)
+    verdict = look.judge(after)
+    found = verdict.findings + verdict.exempted
     still = sorted(finding.rule for finding in found if finding.path in planned)
     if still:
         reason = f"Azure accepted the change, and its answer still shows {', '.join(still)} open"
         return Outcome.NOT_REVERTED, reason
     blocked = plan.blocked.rules if plan.blocked else ()
-    reason = f"not changed ({', '.join(blocked)}): {plan.blocked.reason}" if plan.blocked else ""
-    left = sorted({finding.rule for finding in found} - set(blocked))
+    reasons = [f"not changed ({', '.join(blocked)}): {plan.blocked.reason}"] if plan.blocked else []
+    left = sorted({finding.rule for finding in verdict.findings} - set(blocked))
     if left:
-        reason += f"{' ' * bool(reason)}left open, as the policy only reports it: {', '.join(left)}"
-    return Outcome.REVERTED, reason
+        reasons.append(f"left open, as the policy only reports it: {', '.join(left)}")
+    if verdict.exempted:
+        reasons.append(f"left open: {_exempt(verdict)}")
+    return Outcome.REVERTED, " ".join(reasons)
+
+
+def _exempt(verdict: Verdict) -> str:
+    """Which findings are exempt, until when, and by whom."""
+    rules = ", ".join(finding.rule for finding in verdict.exempted)
+    return f"{rules} exempt: {verdict.exemption}"
 
 
 async def _alert_or_leave(
@@ -227,8 +248,11 @@ async def _only_tell(look: Look, body: Body, verdict: Verdict, plan: Plan) -> Re
     held = look.task.evidence
     if plan.blocked is None:
         seen = look.seen(verdict.findings, (), alerts.worst(verdict.findings), body)
-        would = look.guard.plan(body, verdict.findings, look.policy.of(look.guard))
-        return await look.tell(Outcome.REPORTED_ONLY, held or seen, _would_have(would))
+        would = look.guard.plan(body, verdict.findings, verdict.applied.rules)
+        reason = _would_have(would)
+        if verdict.exempted:
+            reason += f"; {_exempt(verdict)}"
+        return await look.tell(Outcome.REPORTED_ONLY, held or seen, reason)
     severity = plan.blocked.severity
     if plan.blocked.by_caller and look.is_write and look.task.change.caller:
         severity = plan.blocked.by_caller

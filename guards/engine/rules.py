@@ -1,6 +1,7 @@
 """Evaluating a rule on a body: the part that is the same for every setting."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any
 
 from guards.engine.events import clean
@@ -10,11 +11,17 @@ from guards.engine.model import Body, Finding, Mode, Rule, TypePolicy
 def at(body: Body, path: str) -> Any:
     """The value at a dotted path; None where any part is missing or not an object."""
     value: Any = body
-    for part in path.split("."):
-        if not isinstance(value, Mapping):
+    for part in _parts(path):
+        # A dictionary by far most often: asking the abstract class first costs as much as all else.
+        if not isinstance(value, dict) and not isinstance(value, Mapping):
             return None
         value = value.get(part)
     return value
+
+
+@cache
+def _parts(path: str) -> tuple[str, ...]:
+    return tuple(path.split("."))
 
 
 def text_at(body: Body, path: str) -> str | None:
@@ -49,18 +56,41 @@ def merged(*parts: Mapping[str, Any]) -> dict[str, Any]:
     return result
 
 
-def complies(rule: Rule, body: Body) -> bool:
-    """Whether the value, or Azure's default where absent, is allowed, whatever its casing."""
+def complies(rule: Rule, body: Body, allowed: tuple[str, ...] | None = None) -> bool:
+    """Whether the value, or Azure's default where absent, is allowed, whatever its casing.
+
+    `allowed` is the policy's word; without it, the rule's own.
+    """
     actual = text_at(body, rule.path)
-    value = (rule.when_absent if actual is None else actual).lower()
-    return any(value == allowed.lower() for allowed in rule.allowed)
+    value = rule.when_absent if actual is None else actual
+    fine = rule.allowed if allowed is None else allowed
+    return value in fine or value.lower() in [one.lower() for one in fine]
 
 
-def deviation(rule: Rule, body: Body, policy: TypePolicy) -> Finding | None:
-    """The finding of one rule, or None if it is off or the value is allowed."""
-    mode = policy[rule.id].mode
-    if mode is Mode.OFF or complies(rule, body):
-        return None
-    value = text_at(body, rule.path)
-    actual = None if value is None else clean(value)
-    return Finding(rule.id, rule.path, actual, rule.desired, rule.severity, mode)
+def deviations(
+    rules: tuple[Rule, ...],
+    body: Body,
+    policy: TypePolicy,
+    excused: Callable[[Rule], bool] = lambda _: False,
+) -> tuple[Finding, ...]:
+    """The findings of a type's rules; none where another rule that is enough is met.
+
+    `excused` says for which rules a value that is not allowed is fine all the same.
+    """
+    unmet = [
+        rule
+        for rule in rules
+        if not complies(rule, body, policy[rule.id].allowed) and not excused(rule)
+    ]
+    names = {rule.id for rule in unmet}
+    found = []
+    for rule in unmet:
+        settings = policy[rule.id]
+        if settings.mode is Mode.OFF or not names.issuperset(settings.satisfied_by):
+            continue
+        value = text_at(body, rule.path)
+        actual = None if value is None else clean(value)
+        found.append(
+            Finding(rule.id, rule.path, actual, rule.desired, rule.severity, settings.mode)
+        )
+    return tuple(found)

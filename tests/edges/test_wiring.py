@@ -23,7 +23,7 @@ def test_storage_is_all_that_must_be_set() -> None:
     settings = Settings.read(STORAGE)
     assert Mode.ENFORCE is settings.cap
     assert settings.budget_s == 20
-    assert settings.policy_path == wiring.ROOT / "policy.yaml"
+    assert settings.policy == "policy.yaml"
     assert settings.arm_endpoint == "https://management.azure.com/"
     assert settings.arm_scope == "https://management.azure.com/.default"
     assert (settings.client_id, settings.principal_id) == ("", "")
@@ -45,16 +45,57 @@ def test_every_setting_is_read() -> None:
         }
     )
     assert (settings.cap, settings.budget_s) == (Mode.AUDIT, 12.5)
-    assert settings.policy_path == wiring.ROOT / "strict.yaml"
+    assert settings.policy == "strict.yaml"
     assert settings.arm_endpoint == "https://127.0.0.1:8443"
     assert (settings.client_id, settings.principal_id) == ("client-id", "object-id")
     assert settings.storage == {"connection": "", "uri": URI, "client_id": "storage-client"}
 
 
-def test_a_policy_may_stand_anywhere(tmp_path: Path) -> None:
-    """An absolute path, as of a mounted share."""
-    path = tmp_path / "policy.yaml"
-    assert path == Settings.read({**STORAGE, "GUARD_POLICY": str(path)}).policy_path
+BLOB = "https://acct.blob.core.windows.net/policy/policy.yaml"
+
+
+@pytest.mark.parametrize(
+    ("environ", "place"),
+    [
+        ({"GUARD_POLICY": "/mnt/share/policy.yaml"}, "/mnt/share/policy.yaml"),
+        ({"GUARD_POLICY": BLOB}, BLOB),
+        (
+            {
+                "GUARD_CLOUD": "AzureUSGovernment",
+                "GUARD_POLICY": "https://acct.blob.core.usgovcloudapi.net/policy/policy.yaml",
+            },
+            "https://acct.blob.core.usgovcloudapi.net/policy/policy.yaml",
+        ),
+        (
+            {
+                "GUARD_BLOB_ENDPOINT": "https://127.0.0.1:10000/devstoreaccount1",
+                "GUARD_POLICY": "https://127.0.0.1:10000/devstoreaccount1/policy/policy.yaml",
+            },
+            "https://127.0.0.1:10000/devstoreaccount1/policy/policy.yaml",
+        ),
+    ],
+)
+def test_a_policy_may_stand_anywhere(environ: dict[str, str], place: str) -> None:
+    """In the package, on a mounted share, in a blob of the configured cloud."""
+    assert place == Settings.read({**STORAGE, **environ}).policy
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {"GUARD_POLICY": "https://evil.example/policy/policy.yaml"},
+        {"GUARD_POLICY": "http://acct.blob.core.windows.net/policy/policy.yaml"},
+        {"GUARD_POLICY": f"{BLOB}?sv=2024&sig=secret"},
+        {"GUARD_POLICY": BLOB, "GUARD_CLOUD": "AzureChinaCloud"},
+        {"GUARD_POLICY": "https://127.0.0.1:1/x/y", "GUARD_BLOB_ENDPOINT": "http://127.0.0.1:1/x"},
+        {"GUARD_POLICY": "ftp://acct.blob.core.windows.net/policy/policy.yaml"},
+    ],
+)
+def test_no_token_goes_where_no_policy_can_be(environ: dict[str, str]) -> None:
+    """Only to a blob host of the configured cloud; the message names the setting, no secret."""
+    with pytest.raises(SettingsError, match="GUARD_") as refused:
+        Settings.read({**STORAGE, **environ})
+    assert "secret" not in str(refused.value)
 
 
 @pytest.mark.parametrize(
@@ -173,10 +214,10 @@ async def test_the_shipped_policy_is_read_once() -> None:
 
 
 @pytest.mark.parametrize("content", [None, b"version: 2\n", b"\xff\xfe\x00", b"version: 1\nx: 1\n"])
-async def test_an_unreadable_policy_changes_nothing_until_it_is_mended(
+async def test_an_unreadable_policy_is_no_policy_at_all(
     content: bytes | None, tmp_path: Path
 ) -> None:
-    """Transient, so every event waits in the queue; then it is read."""
+    """Transient, so every event waits in the queue."""
     path = tmp_path / "policy.yaml"
     if content is not None:
         path.write_bytes(content)
@@ -184,8 +225,6 @@ async def test_an_unreadable_policy_changes_nothing_until_it_is_mended(
     with pytest.raises(Transient) as caught:
         await app.ports.policy()
     assert caught.value.code == "PolicyUnreadable"
-    path.write_text("version: 1\n")
-    assert {g.resource_type for g in GUARDS} == set((await app.ports.policy()).types)
     await app.close()
 
 
