@@ -1,10 +1,15 @@
 """The operator's command line: `python -m guards COMMAND`, through the same engine as the app.
 
-evaluate FILE...  what the guard would find and do, without touching anything
-role              the custom role the app's identity needs, for az role definition create
-operations        the operation names to filter events by, for az eventgrid
+evaluate FILE...   what the guard would find and do in resources and ARM templates
+explain FILE       one resource: every setting, the plan, exemptions, and what other checkers say
+preview FILE       an estate: what would be reverted, blocked, exempt, and how long it takes
+replay EVENTS      recorded events through the whole engine, in audit mode
+policy check       every mistake in a policy; policy schema prints its JSON Schema
+role               the custom role the app's identity needs, for az role definition create
+operations         the operation names to filter events by, for az eventgrid
 
-evaluate ends with 0 if all is compliant, 1 if something is not, 2 for input that cannot be read.
+They end with 0 if all is well, 1 if something is not compliant (evaluate, explain), 2 for input
+that cannot be read.
 """
 
 import argparse
@@ -13,13 +18,11 @@ import os
 import re
 import sys
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
-from guards import GUARDS
-from guards.cli import catalogue, evaluate, report
-from guards.engine import policy
-
-DEFAULT_POLICY = Path(__file__).parent.parent / "policy.yaml"
+from guards.cli import catalogue, commands, policies
+from guards.engine.policy.exemptions import moment
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -28,17 +31,54 @@ def _parser() -> argparse.ArgumentParser:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    command = commands.add_parser("evaluate", help="what the guard would find and do")
+    commands_ = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    command = commands_.add_parser("evaluate", help="what the guard would find and do")
+    _files(command, "+", "ARM resource, a list of them (az disk list, Resource Graph), or template")
+    command.add_argument("--parameters", metavar="FILE", help="parameter file of the templates")
     command.add_argument(
-        "files",
-        nargs="+",
-        metavar="FILE",
-        help="ARM resource, or a list of them (az disk list, Resource Graph); - for stdin",
+        "--scope",
+        type=_target,
+        metavar="SCOPE",
+        help="where templates are deployed, as /subscriptions/GUID/resourceGroups/NAME",
     )
-    command.add_argument("--policy", type=Path, default=DEFAULT_POLICY, metavar="POLICY")
-    command.add_argument("--format", choices=("table", "json"), default="table")
-    command = commands.add_parser("role", help="the custom role the app's identity needs")
+    _common(command, "table", "json", "sarif")
+    command.set_defaults(run=commands.evaluate)
+
+    command = commands_.add_parser("explain", help="one resource, and what others say of it")
+    _files(command, None, "one ARM resource, as az disk show or Resource Graph writes it")
+    _common(command)
+    command.set_defaults(run=commands.explain)
+
+    command = commands_.add_parser("preview", help="what the guard would do to an estate")
+    _files(command, "+", "Resource Graph rows, az ... list, or JSON lines")
+    command.add_argument(
+        "--owner-tag", default="owner", metavar="NAME", help="tag that names owners (owner)"
+    )
+    _common(command)
+    command.set_defaults(run=commands.preview)
+
+    command = commands_.add_parser("replay", help="recorded events, in audit mode")
+    command.add_argument("events", metavar="EVENTS", help="Event Grid events; - for stdin")
+    command.add_argument("--resources", required=True, metavar="FILE", help="the resources")
+    command.add_argument(
+        "--principal-id", default="", metavar="ID", help="object ID of the guard's identity"
+    )
+    _policy(command)
+    _format(command)
+    command.set_defaults(run=commands.replay)
+
+    command = commands_.add_parser("policy", help="check a policy, or print its JSON Schema")
+    actions = command.add_subparsers(dest="action", required=True, metavar="ACTION")
+    action = actions.add_parser("check", help="every mistake, with its line")
+    action.add_argument("files", nargs="*", type=Path, default=[policies.DEFAULT], metavar="FILE")
+    _at(action)
+    _format(action)
+    action.set_defaults(run=commands.policy_check)
+    action = actions.add_parser("schema", help="the JSON Schema, for editors")
+    action.set_defaults(run=commands.policy_schema)
+
+    command = commands_.add_parser("role", help="the custom role the app's identity needs")
     command.add_argument(
         "--scope",
         required=True,
@@ -47,9 +87,48 @@ def _parser() -> argparse.ArgumentParser:
         metavar="SCOPE",
         help="as /subscriptions/GUID",
     )
-    command = commands.add_parser("operations", help="the operation names to filter events by")
+    command.set_defaults(run=lambda args: catalogue.print_role(args.scope, sys.stdout))
+    command = commands_.add_parser("operations", help="the operation names to filter events by")
     command.add_argument("--format", choices=("words", "json"), default="words")
+    command.set_defaults(
+        run=lambda args: catalogue.print_operations(sys.stdout, as_json=args.format == "json")
+    )
     return parser
+
+
+def _files(command: argparse.ArgumentParser, nargs: str | None, about: str) -> None:
+    command.add_argument("files", nargs=nargs, metavar="FILE", help=f"{about}; - for stdin")
+
+
+def _common(command: argparse.ArgumentParser, *formats: str) -> None:
+    _policy(command)
+    _at(command)
+    _format(command, *formats)
+
+
+def _policy(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--policy", type=Path, default=policies.DEFAULT, metavar="POLICY")
+
+
+def _at(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--at",
+        type=_moment,
+        default=None,
+        metavar="TIME",
+        help="judge exemptions as of this time instead of now, as 2026-12-31",
+    )
+
+
+def _format(command: argparse.ArgumentParser, *formats: str) -> None:
+    command.add_argument("--format", choices=formats or ("table", "json"), default="table")
+
+
+def _moment(text: str) -> datetime:
+    try:
+        return moment(text)
+    except ValueError as e:
+        raise argparse.ArgumentTypeError(f"{text!r}: {e}") from e
 
 
 def _scope(text: str) -> str:
@@ -60,52 +139,31 @@ def _scope(text: str) -> str:
     return text
 
 
+def _target(text: str) -> tuple[str, str]:
+    try:
+        return commands.target(text)
+    except ValueError as e:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not /subscriptions/GUID or /subscriptions/GUID/resourceGroups/NAME"
+        ) from e
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     args = _parser().parse_args(arguments)
+    args.now = getattr(args, "at", None) or datetime.now(UTC)
+    sys.stdout = sys.stdout or io.StringIO()  # closed by whoever started this
+    sys.stderr = sys.stderr or io.StringIO()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a pipe on Windows is not UTF-8
     try:
-        code = _run(args)
+        code = int(args.run(args) or 0)
         sys.stdout.flush()
     except BrokenPipeError:  # `| head` has seen enough; the exit code is of no use to it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     return code
-
-
-def _run(args: argparse.Namespace) -> int:
-    if args.command == "role":
-        catalogue.print_role(args.scope, sys.stdout)
-        return 0
-    if args.command == "operations":
-        catalogue.print_operations(sys.stdout, as_json=args.format == "json")
-        return 0
-    return _evaluate(args)
-
-
-def _evaluate(args: argparse.Namespace) -> int:
-    try:
-        loaded = policy.parse(args.policy.read_text(encoding="utf-8"), GUARDS)
-    except OSError as e:
-        print(f"{args.policy}: {e.strerror}", file=sys.stderr)
-        return 2
-    except (UnicodeDecodeError, policy.PolicyError) as e:
-        print(f"{args.policy}: {e}", file=sys.stderr)
-        return 2
-    verdicts, mistakes, skipped = evaluate.run(args.files, loaded)
-    if args.format == "json":
-        report.as_json(verdicts, sys.stdout)
-    else:
-        report.as_table(verdicts, sys.stdout)
-    if skipped:
-        print(f"{skipped} resources of types that are not guarded were left out", file=sys.stderr)
-    for mistake in mistakes:
-        print(mistake, file=sys.stderr)
-    if mistakes:
-        return 2
-    return 1 if any(not verdict.compliant for verdict in verdicts) else 0
 
 
 if __name__ == "__main__":

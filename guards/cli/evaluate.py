@@ -1,154 +1,165 @@
-"""Resources in files, judged and planned by the engine exactly as an event's resource would be."""
+"""Files of resources and ARM templates, judged: what is, and what a deployment would write."""
 
-import json
+import io
+import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from guards import GUARDS
-from guards.engine.catalogue import by_type
-from guards.engine.decide import decide
+from guards.cli import positions, rows, template
+from guards.cli.judge import Judged, judge
+from guards.cli.unresolved import ANYWHERE, judge_template
 from guards.engine.errors import Unreadable
-from guards.engine.ids import ResourceId
-from guards.engine.model import Body, ComplianceState, Finding, Guard, Mode, Plan
 from guards.engine.policy import Policy
 
-_ENVELOPE = {
-    "apiVersion",
-    "etag",
-    "extendedLocation",
-    "id",
-    "identity",
-    "kind",
-    "location",
-    "managedBy",
-    "managedByExtended",
-    "name",
-    "plan",
-    "resourceGroup",
-    "sku",
-    "subscriptionId",
-    "systemData",
-    "tags",
-    "tenantId",
-    "type",
-    "zones",
-}
-"""What stands beside `properties` in ARM's form of a resource."""
+_LOOKS_LIKE_TEMPLATE = re.compile(rb'(?i)deploymentTemplate\.json|"contentVersion"')
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """What the guard would find in one resource, and do about it."""
+class Remark:
+    """What is to be said about a file; a mistake is something that could not be read."""
 
-    resource_id: str
-    resource_type: str
-    state: ComplianceState
-    findings: tuple[Finding, ...]
-    plan: Plan
+    file: str
+    line: int
+    text: str
+    mistake: bool
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}: {self.text}" if self.line else f"{self.file}: {self.text}"
+
+
+@dataclass(slots=True)
+class Evaluated:
+    """Verdicts in the files' order, remarks, and how many resources are not guarded."""
+
+    verdicts: list[Judged] = field(default_factory=list)
+    remarks: list[Remark] = field(default_factory=list)
+    skipped: int = 0
 
     @property
-    def compliant(self) -> bool:
-        """Whether nothing deviates."""
-        return self.state is ComplianceState.COMPLIANT
+    def code(self) -> int:
+        """The exit code: 0 all compliant or exempt, 1 something is not, 2 something is unread."""
+        if any(remark.mistake for remark in self.remarks):
+            return 2
+        return 0 if all(verdict.passes for verdict in self.verdicts) else 1
 
 
-def run(files: Sequence[str], policy: Policy) -> tuple[list[Verdict], list[str], int]:
-    """Judge every resource in the files: verdicts, mistakes with their place, how many skipped."""
-    verdicts: list[Verdict] = []
-    mistakes: list[str] = []
-    skipped = 0
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """What is known of a template's deployment: parameters, and subscription and group."""
+
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    within: tuple[str, str] = ANYWHERE
+
+
+def run(
+    files: Sequence[str], policy: Policy, now: datetime, deployment: Deployment | None = None
+) -> Evaluated:
+    """Judge every resource in the files."""
+    result = Evaluated()
     for file in files:
         try:
-            rows = list(_rows(_document(file)))
+            content = read(file)
+            located = _template(content)
         except Unreadable as e:
-            mistakes.append(f"{_name(file)}: {e}")
+            result.remarks.append(_remark(file, str(e)))
             continue
-        for place, row in rows:
-            try:
-                verdict = _judge(row, policy)
-            except Unreadable as e:
-                mistakes.append(f"{_name(file)}: {place}: {e}")
-                continue
-            if verdict is None:
-                skipped += 1
-            else:
-                verdicts.append(verdict)
-    return verdicts, mistakes, skipped
+        if located is None:
+            _judge_rows(file, content, policy, now, result)
+        else:
+            _judge_template(file, located, policy, now, deployment or Deployment(), result)
+    return result
 
 
-def _name(file: str) -> str:
+def name_of(file: str) -> str:
+    """A file as messages call it."""
     return "standard input" if file == "-" else file
 
 
-def _document(file: str) -> Any:
+def read(file: str) -> bytes:
+    """The whole of a file, or of standard input for `-`.
+
+    Raises:
+        Unreadable: it cannot be opened.
+    """
+    if file == "-" and sys.stdin is None:  # closed by whoever started this
+        raise Unreadable("cannot be read: it is closed")
     try:
-        content = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
-        text = content.decode("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as e:
+        return sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+    except (OSError, ValueError) as e:
         raise Unreadable(f"cannot be read: {getattr(e, 'strerror', None) or e}") from e
+
+
+def text(content: bytes) -> str:
+    """UTF-8, with or without a byte order mark.
+
+    Raises:
+        Unreadable: it is something else.
+    """
     try:
-        return json.loads(text)
-    except json.JSONDecodeError as e:
-        raise Unreadable(f"line {e.lineno}, column {e.colno}: not JSON: {e.msg}") from e
-    except ValueError as e:  # a number of thousands of digits
-        raise Unreadable(f"not JSON: {e}") from e
-    except RecursionError as e:
-        raise Unreadable("not JSON of a reasonable depth") from e
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as e:
+        line = content.count(b"\n", 0, e.start) + 1
+        raise Unreadable(f"line {line}: not UTF-8: {e.reason}") from e
 
 
-def _rows(document: Any) -> Iterator[tuple[str, Any]]:
-    """Places and resources: one, a list, or what `az graph query` and ARM lists wrap around it."""
-    if isinstance(document, Mapping) and "type" not in document:
-        for key in ("data", "value"):
-            if isinstance(document.get(key), list):
-                yield from ((f"{key}[{i}]", row) for i, row in enumerate(document[key]))
-                return
-    if isinstance(document, list):
-        yield from ((f"[{i}]", row) for i, row in enumerate(document))
-    else:
-        yield "the resource", document
-
-
-def _judge(row: Any, policy: Policy) -> Verdict | None:
-    """The verdict on one resource; None if its type is not guarded."""
-    if not isinstance(row, Mapping):
-        raise Unreadable(f"a resource is an object, not {type(row).__name__}")
-    if not isinstance(row.get("id"), str) and not isinstance(row.get("type"), str):
-        raise Unreadable("neither id nor type: not an ARM resource")
-    resource_id = str(row.get("id") or row.get("name") or "")
-    guard = _guard_of(row)
-    if guard is None:
+def _template(content: bytes) -> positions.Located | None:
+    """The document, if it is a template; everything else is read row by row."""
+    if not _LOOKS_LIKE_TEMPLATE.search(content):
         return None
-    body = _as_arm(row)
-    rules = policy.of(guard)
-    verdict = decide(guard.inspect(body, rules), Mode.ENFORCE)
-    plan = guard.plan(body, verdict.to_close, rules)
-    return Verdict(resource_id, guard.resource_type, verdict.state, verdict.findings, plan)
+    located = positions.parse(text(content))
+    return located if template.is_template(located.value) else None
 
 
-def _guard_of(row: Mapping[str, Any]) -> Guard | None:
-    type_ = row.get("type")
-    if not isinstance(type_, str):
-        type_ = ResourceId.parse(row["id"]).type
-    return by_type(GUARDS).get(type_.lower())
+def _remark(file: str, why: str) -> Remark:
+    """A mistake; `line N, ...` in front of it becomes its line."""
+    found = re.match(r"line (\d+)(?:, column (\d+))?: ", why)
+    if found is None:
+        return Remark(name_of(file), 0, why, mistake=True)
+    column = f"column {found[2]}: " if found[2] else ""
+    return Remark(name_of(file), int(found[1]), column + why[found.end() :], mistake=True)
 
 
-def _as_arm(row: Mapping[str, Any]) -> Body:
-    """ARM's form: `az disk list` and its like write the properties beside id and type."""
-    properties = row.get("properties")
-    if isinstance(properties, Mapping):
-        return row
-    if properties is not None:
-        raise Unreadable(f"properties: an object is needed, not {type(properties).__name__}")
-    flat = {key: _child(value) for key, value in row.items() if key not in _ENVELOPE}
-    return {**{key: row[key] for key in row if key in _ENVELOPE}, "properties": flat}
+def _judge_rows(
+    file: str, content: bytes, policy: Policy, now: datetime, result: Evaluated
+) -> None:
+    for item in rows.read(io.BytesIO(content)):
+        place = f"{item.place}: " if item.place else ""
+        if isinstance(item, rows.Bad):
+            remark = Remark(name_of(file), item.line, place + item.reason, mistake=True)
+            result.remarks.append(remark)
+            continue
+        try:
+            verdict = judge(item.value, policy, now)
+        except Unreadable as e:
+            result.remarks.append(Remark(name_of(file), item.line, f"{place}{e}", mistake=True))
+            continue
+        if verdict is None:
+            result.skipped += 1
+        else:
+            result.verdicts.append(replace(verdict, file=name_of(file), line=item.line))
 
 
-def _child(value: Any) -> Any:
-    """Child resources in a list (private endpoint connections) are flattened like their parent."""
-    if not isinstance(value, list):
-        return value
-    return [_as_arm(i) if isinstance(i, Mapping) and "id" in i else i for i in value]
+def _judge_template(
+    file: str,
+    located: positions.Located,
+    policy: Policy,
+    now: datetime,
+    deployment: Deployment,
+    result: Evaluated,
+) -> None:
+    try:
+        found, notes = template.resources(located, deployment.parameters)
+    except Unreadable as e:
+        result.remarks.append(_remark(file, str(e)))
+        return
+    result.remarks += [Remark(name_of(file), n.line, n.text, mistake=n.mistake) for n in notes]
+    for resource in found:
+        verdict = judge_template(resource, policy, now, deployment.within)
+        if verdict is None:
+            result.skipped += 1
+        else:
+            result.verdicts.append(replace(verdict, file=name_of(file)))

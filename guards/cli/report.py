@@ -1,75 +1,143 @@
 """Verdicts for people (a table) and for programs (JSON)."""
 
 import json
-from collections.abc import Sequence
-from typing import Any, TextIO
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, TextIO
 
-from guards.cli.evaluate import Verdict
+from guards.cli.judge import Judged
 from guards.engine.events import clean
-from guards.engine.model import Plan
-from guards.engine.shapes import finding_json
+from guards.engine.model import ComplianceState, Plan
+from guards.engine.policy.exemptions import Exemption
+from guards.engine.shapes import finding_json, timestamp
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+COLOURS = {
+    ComplianceState.COMPLIANT: "green",
+    ComplianceState.EXEMPT: "cyan",
+    ComplianceState.UNKNOWN: "yellow",
+    ComplianceState.NON_COMPLIANT: "red",
+}
 
 
-def as_json(verdicts: Sequence[Verdict], out: TextIO) -> None:
+def as_json(verdicts: Sequence[Judged], out: TextIO) -> None:
     """A list, one object a resource; the keys are a stable interface."""
-    json.dump([_object(verdict) for verdict in verdicts], out, indent=2)
+    dump([verdict_json(verdict) for verdict in verdicts], out)
+
+
+def dump(document: Any, out: TextIO) -> None:
+    """JSON as all commands write it."""
+    json.dump(document, out, indent=2)
     out.write("\n")
 
 
-def _object(verdict: Verdict) -> dict[str, Any]:
+def verdict_json(verdict: Judged) -> dict[str, Any]:
+    """One verdict, as `evaluate --format json` promises it."""
+    exemption = verdict.verdict.exemption
     return {
         "resourceId": verdict.resource_id,
-        "resourceType": verdict.resource_type,
+        "resourceType": verdict.guard.resource_type,
         "complianceState": verdict.state,
         "findings": [finding_json(finding) for finding in verdict.findings],
-        "plan": _steps(verdict.plan),
+        "plan": steps_json(verdict.plan),
         "blocked": verdict.plan.blocked.reason if verdict.plan.blocked else None,
-        "exemption": None,
+        "exemption": exemption_json(exemption) if exemption else None,
     }
 
 
-def _steps(plan: Plan) -> list[dict[str, Any]]:
+def steps_json(plan: Plan) -> list[dict[str, Any]]:
+    """The steps of a plan as data."""
     return [{"step": "patch", "body": step.body} for step in plan.steps]
 
 
-def as_table(verdicts: Sequence[Verdict], out: TextIO) -> None:
-    """One row a resource; colours on a terminal, plain text when piped."""
+def exemption_json(exemption: Exemption) -> dict[str, Any]:
+    """An exemption as data."""
+    tag = exemption.tag
+    return {
+        "scope": exemption.scope.text if exemption.scope else None,
+        "tag": {"name": tag.name, "values": list(tag.values)} if tag else None,
+        "rules": list(exemption.rules),
+        "reason": exemption.reason,
+        "owner": exemption.owner,
+        "approvedBy": exemption.approved_by,
+        "ticket": exemption.ticket,
+        "expiresOn": timestamp(exemption.expires_on),
+    }
+
+
+def console(out: TextIO) -> "Console":
+    """Colours and the terminal's width, or plain text 160 wide when piped."""
+    from rich.console import Console
+
+    return Console(file=out, width=None if out.isatty() else 160, highlight=False, soft_wrap=False)
+
+
+def table(columns: Iterable[str]) -> "Table":
+    """A table without lines; the title of a column of numbers begins with >."""
+    from rich.table import Table
+
+    found = Table(box=None, header_style="bold", pad_edge=False)
+    for title in columns:
+        numbers = title.startswith(">")
+        found.add_column(title.lstrip(">"), justify="right" if numbers else "left", overflow="fold")
+    return found
+
+
+def as_table(verdicts: Sequence[Judged], out: TextIO) -> None:
+    """One row a resource."""
     if not verdicts:
         out.write("no resource of a guarded type was read\n")
         return
-    from rich.console import Console
-    from rich.table import Table
     from rich.text import Text
 
-    console = Console(file=out, width=None if out.isatty() else 160, highlight=False)
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for column in ("RESOURCE", "TYPE", "STATE", "FINDINGS", "WHAT THE GUARD WOULD DO"):
-        table.add_column(column, overflow="fold")
+    rows = table(("RESOURCE", "TYPE", "STATE", "FINDINGS", "WHAT THE GUARD WOULD DO"))
     for verdict in verdicts:
-        table.add_row(
+        rows.add_row(
             Text(clean(verdict.resource_id, 300).rpartition("/")[2]),
-            Text(verdict.resource_type.rpartition("/")[2]),
-            Text(verdict.state, style="green" if verdict.compliant else "red"),
-            Text("\n".join(_sentence(verdict)) or "-"),
-            Text(_intention(verdict)),
+            Text(verdict.guard.resource_type.rpartition("/")[2]),
+            Text(verdict.state, style=COLOURS[verdict.state]),
+            Text("\n".join(sentences(verdict)) or "-"),
+            Text(intention(verdict)),
         )
-    console.print(table)
-    bad = sum(not verdict.compliant for verdict in verdicts)
-    resources = "1 resource" if len(verdicts) == 1 else f"{len(verdicts)} resources"
-    console.print(f"\n{resources}, {bad} not compliant")
+    screen = console(out)
+    screen.print(rows)
+    screen.print(f"\n{_count(verdicts)}")
 
 
-def _sentence(verdict: Verdict) -> list[str]:
-    return [
-        f"{f.rule} is {clean(f.actual) or 'not set'}, not {f.desired} ({f.severity})"
-        for f in verdict.findings
-    ]
+def _count(verdicts: Sequence[Judged]) -> str:
+    """`2 resources, 1 not compliant`, and how many are exempt or unknown."""
+    states = [verdict.state for verdict in verdicts]
+    bad = states.count(ComplianceState.NON_COMPLIANT)
+    parts = ["1 resource" if len(states) == 1 else f"{len(states)} resources"]
+    parts.append(f"{bad} not compliant")
+    rarer = (ComplianceState.EXEMPT, ComplianceState.UNKNOWN)
+    parts += [f"{states.count(state)} {state.lower()}" for state in rarer if state in states]
+    return ", ".join(parts)
 
 
-def _intention(verdict: Verdict) -> str:
+def sentences(verdict: Judged) -> list[str]:
+    """What deviates, a sentence each."""
+    exempt = {finding.rule for finding in verdict.verdict.exempted}
+    found = []
+    for finding in verdict.findings:
+        actual = clean(finding.actual) or "not set"
+        if finding.rule in verdict.unknown:
+            text = f"{finding.rule} is not known before deployment: {actual}"
+        else:
+            text = f"{finding.rule} is {actual}, not {finding.desired} ({finding.severity})"
+        found.append(f"{text}, exempt" if finding.rule in exempt else text)
+    return found
+
+
+def intention(verdict: Judged) -> str:
+    """What the guard would do."""
     lines = [f"PATCH {json.dumps(step.body)}" for step in verdict.plan.steps]
     if verdict.plan.blocked:
         lines.append(f"blocked: {verdict.plan.blocked.reason}")
-    if not lines:
-        lines.append("nothing" if verdict.compliant else "alert only (audit)")
-    return "\n".join(lines)
+    if verdict.verdict.exemption:
+        lines.append(f"exempt {clean(str(verdict.verdict.exemption), 600)}")
+    if not lines and verdict.state is ComplianceState.NON_COMPLIANT:
+        lines.append("alert only (audit)")
+    return "\n".join(lines) or "nothing"

@@ -1,0 +1,125 @@
+"""`python -m guards policy`: check a policy, or print the JSON Schema of all of them."""
+
+import sys
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, TextIO
+
+from guards import GUARDS
+from guards.cli import report
+from guards.engine import policy
+from guards.engine.policy import Policy, PolicyError
+from guards.engine.policy.exemptions import Exemption
+from guards.engine.policy.file import schema
+from guards.engine.policy.text import MAX_SIZE, Mistake
+from guards.engine.shapes import timestamp
+
+DEFAULT = Path(__file__).parents[2] / "policy.yaml"
+SCHEMA = "policy.schema.json"
+
+_SOON = timedelta(days=15)
+
+
+def load(path: Path, now: datetime) -> Policy:
+    """The policy in a file.
+
+    Raises:
+        PolicyError: it cannot be read, or has mistakes.
+    """
+    return policy.parse(_text(path), GUARDS, now)
+
+
+def _text(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            content = file.read(4 * MAX_SIZE + 1)  # a character takes at most four bytes
+    except OSError as e:
+        raise PolicyError([Mistake(0, "policy", f"cannot be read: {e.strerror}")]) from e
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as e:
+        line = content.count(b"\n", 0, e.start) + 1
+        raise PolicyError([Mistake(line, "policy", f"not UTF-8: {e.reason}")]) from e
+
+
+def mistakes_of(path: Path, error: PolicyError) -> list[str]:
+    """A line each, `file:line: place: advice`, as editors and code reviews find them."""
+    return [
+        f"{path}:{m.line}: {m.place}: {m.text}" if m.line else f"{path}: {m.place}: {m.text}"
+        for m in error.mistakes
+    ]
+
+
+def check(paths: Sequence[Path], now: datetime, out: TextIO, *, as_json: bool) -> int:
+    """Say what is wrong with policies, or what is in them; 0 if nothing is wrong, else 2.
+
+    Stricter than the running app: an exemption that has expired is a mistake here, since whoever
+    checks the file can take it out.
+    """
+    results = [_checked(path, now) for path in paths]
+    if as_json:
+        report.dump(results, out)
+    else:
+        for result in results:
+            _print(result, out)
+    return 2 if any(result["mistakes"] for result in results) else 0
+
+
+def _checked(path: Path, now: datetime) -> dict[str, Any]:
+    result: dict[str, Any] = {"file": str(path), "hash": None, "mistakes": []}
+    try:
+        read = load(path, now)
+    except PolicyError as e:
+        result["mistakes"] = [_mistake(m) for m in e.mistakes]
+        return result
+    late = [(n, e) for n, e in enumerate(read.exemptions) if e.expires_on <= now]
+    soon = [e for e in read.exemptions if now < e.expires_on <= now + _SOON]
+    return {
+        **result,
+        "hash": read.hash,
+        "mistakes": [_mistake(_expired(number, one)) for number, one in late],
+        "scopes": len(read.layers) - 1,
+        "exemptions": len(read.exemptions),
+        "expiringSoon": [report.exemption_json(one) for one in soon],
+    }
+
+
+def _mistake(mistake: Mistake) -> dict[str, Any]:
+    return {"line": mistake.line, "place": mistake.place, "text": mistake.text}
+
+
+def _expired(number: int, exemption: Exemption) -> Mistake:
+    ended = timestamp(exemption.expires_on)
+    return Mistake(
+        exemption.line,
+        f"exemptions[{number}].expires_on",
+        f"expired at {ended} and counts no more; take it out, or have a new date approved",
+    )
+
+
+def _print(result: dict[str, Any], out: TextIO) -> None:
+    file = result["file"]
+    for one in result["mistakes"]:
+        place = f"{file}:{one['line']}" if one["line"] else file
+        out.write(f"{place}: {one['place']}: {one['text']}\n")
+    if result["mistakes"]:
+        return
+    out.write(
+        f"{file}: good: {result['scopes']} scopes, {result['exemptions']} exemptions, SHA-256 "
+        f"{result['hash']}\n"
+    )
+    for one in result["expiringSoon"]:
+        where = one["scope"] or f"tag {one['tag']['name']}"
+        out.write(f"{file}: note: the exemption of {where} expires at {one['expiresOn']}\n")
+
+
+def print_schema(out: TextIO) -> None:
+    """The JSON Schema, as policy.schema.json holds it."""
+    report.dump(schema(GUARDS), out)
+
+
+def told(path: Path, error: PolicyError) -> None:
+    """The mistakes on standard error."""
+    for line in mistakes_of(path, error):
+        print(line, file=sys.stderr)
