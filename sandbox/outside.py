@@ -14,8 +14,11 @@ from datetime import datetime
 from typing import Any, Self
 
 from aiohttp import ClientSession, ClientTimeout, TCPConnector
+from azure.storage.blob.aio import BlobClient
 from azure.storage.queue import TextBase64DecodePolicy
 from azure.storage.queue.aio import QueueClient
+
+from sandbox.storage import ACCOUNT, KEY
 
 SUBSCRIPTION = "11111111-2222-4333-8444-555555555555"
 GROUP = "payroll-rg"
@@ -74,6 +77,7 @@ class Outside:
             name,
             message_decode_policy=TextBase64DecodePolicy(),
             connection_verify=self.endpoints["ca"],
+            use_env_settings=False,  # no proxy on the way to loopback
         )
 
     async def arm(
@@ -152,6 +156,21 @@ class Outside:
             text = base64.b64encode(text.encode()).decode()
         async with self.queue(queue) as client:
             await client.send_message(text)
+
+    @property
+    def policy_url(self) -> str:
+        """Where `put_policy` puts it, as GUARD_POLICY names it; of a sandbox with blobs."""
+        return f"{self.endpoints['blobs']}/policy/policy.yaml"
+
+    async def put_policy(self, text: str) -> None:
+        """Upload a policy, in place of the one before."""
+        async with BlobClient.from_blob_url(
+            self.policy_url,
+            credential={"account_name": ACCOUNT, "account_key": KEY},
+            connection_verify=self.endpoints["ca"],
+            use_env_settings=False,  # no proxy on the way to loopback
+        ) as blob:
+            await blob.upload_blob(text.encode(), overwrite=True)
 
     async def guard_id(self) -> str:
         """The object ID of the guard's identity, from a token of the identity endpoint."""

@@ -1,7 +1,7 @@
-"""Azurite, Microsoft's storage emulator, as a child process: queues only, in memory only.
+"""Azurite, Microsoft's storage emulator, as child processes, in memory only.
 
-With certificates it speaks https and also takes the bearer tokens of a managed identity (`--oauth
-basic` checks their shape, not their signature).
+Queues are one program and blobs another. With certificates they speak https and also take the
+bearer tokens of a managed identity (`--oauth basic` checks their shape, not their signature).
 """
 
 import asyncio
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from azure.core.exceptions import ResourceExistsError
+from azure.storage.blob.aio import BlobServiceClient
 from azure.storage.queue.aio import QueueServiceClient
 
 from sandbox.certificates import Certificates
@@ -21,40 +22,34 @@ KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr
 """Azurite's published account key: a constant for everybody, not a secret."""
 
 _FOLDER = Path(__file__).parent / "azurite"
-_PROGRAM = _FOLDER / "node_modules/azurite/dist/src/queue/main.js"
+_PROGRAMS = _FOLDER / "node_modules/azurite/dist/src"
 _START_LIMIT = 60.0
 
 
-class Azurite:
-    """A storage account with queues on 127.0.0.1."""
+class Service:
+    """One service of a storage account on 127.0.0.1, "queue" or "blob": a program of Azurite's."""
 
-    def __init__(self, certificates: Certificates | None = None) -> None:
+    def __init__(self, kind: str, certificates: Certificates | None) -> None:
+        self.name = f"azurite ({kind}s)"
         self._certificates = certificates
         self._port = free_port()
-        self._child = Child("azurite", self._command())
+        self._child = Child(self.name, self._command(kind))
 
-    def _command(self) -> list[str]:
-        command = [node(), str(_PROGRAM), "--inMemoryPersistence", "--skipApiVersionCheck"]
+    def _command(self, kind: str) -> list[str]:
+        program = _PROGRAMS / kind / "main.js"
+        command = [node(), str(program), "--inMemoryPersistence", "--skipApiVersionCheck"]
         command += ["--disableTelemetry", "--silent"]
-        command += ["--queueHost", "127.0.0.1", "--queuePort", str(self._port)]
+        command += [f"--{kind}Host", "127.0.0.1", f"--{kind}Port", str(self._port)]
         if self._certificates is not None:
             command += ["--oauth", "basic", "--cert", str(self._certificates.certificate)]
             command += ["--key", str(self._certificates.key)]
         return command
 
     @property
-    def queue_service_uri(self) -> str:
-        """The address of the account's queue service."""
+    def uri(self) -> str:
+        """The address of the account's service, without a slash at the end."""
         scheme = "http" if self._certificates is None else "https"
         return f"{scheme}://127.0.0.1:{self._port}/{ACCOUNT}"
-
-    @property
-    def connection(self) -> str:
-        """A connection string with the account key."""
-        return (
-            f"DefaultEndpointsProtocol={self.queue_service_uri.partition(':')[0]};"
-            f"AccountName={ACCOUNT};AccountKey={KEY};QueueEndpoint={self.queue_service_uri};"
-        )
 
     @property
     def pid(self) -> int:
@@ -84,12 +79,37 @@ class Azurite:
         """End it; what it kept is gone."""
         await self._child.stop()
 
-    @contextlib.asynccontextmanager
-    async def client(self) -> AsyncIterator[QueueServiceClient]:
-        """A client with the account key, which trusts the sandbox's certificate."""
+    def _options(self) -> dict[str, Any]:
+        """What a client needs beside address and key: trust in the sandbox's certificate."""
         options: dict[str, Any] = {"use_env_settings": False}  # no proxy on the way to loopback
         if self._certificates is not None:
             options["connection_verify"] = str(self._certificates.ca)
+        return options
+
+
+class Azurite(Service):
+    """The queues of a storage account."""
+
+    def __init__(self, certificates: Certificates | None = None) -> None:
+        super().__init__("queue", certificates)
+
+    @property
+    def queue_service_uri(self) -> str:
+        """The address of the account's queue service."""
+        return self.uri
+
+    @property
+    def connection(self) -> str:
+        """A connection string with the account key."""
+        return (
+            f"DefaultEndpointsProtocol={self.uri.partition(':')[0]};"
+            f"AccountName={ACCOUNT};AccountKey={KEY};QueueEndpoint={self.uri};"
+        )
+
+    @contextlib.asynccontextmanager
+    async def client(self) -> AsyncIterator[QueueServiceClient]:
+        """A client with the account key."""
+        options = self._options()
         async with QueueServiceClient.from_connection_string(self.connection, **options) as service:
             yield service
 
@@ -99,6 +119,24 @@ class Azurite:
             for name in names:
                 with contextlib.suppress(ResourceExistsError):
                     await service.create_queue(name)
+
+
+class Blobs(Service):
+    """The blobs of the same account; always over https, since tokens are sent there."""
+
+    def __init__(self, certificates: Certificates) -> None:
+        super().__init__("blob", certificates)
+
+    @contextlib.asynccontextmanager
+    async def client(self) -> AsyncIterator[BlobServiceClient]:
+        """A client with the account key."""
+        async with BlobServiceClient(self.uri, credential=KEY, **self._options()) as service:
+            yield service
+
+    async def create_container(self, name: str) -> None:
+        """Make a container, as a deployment does before the app starts."""
+        async with self.client() as service:
+            await service.create_container(name)
 
 
 def node() -> str:

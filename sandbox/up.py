@@ -25,10 +25,13 @@ from sandbox.functions import ROOT, FunctionsProcess
 from sandbox.identity import Identity, Tokens
 from sandbox.processes import StartError
 from sandbox.sinks import Mails, Teams
-from sandbox.storage import Azurite
+from sandbox.storage import Azurite, Blobs
 
 QUEUES = ("guard-work", "guard-alerts", "guard-deliveries", "guard-events")
 """The queues that the deployment makes, each with the `-poison` queue beside it."""
+
+CONTAINER = "policy"
+"""The container that a policy outside the package is read from."""
 
 _INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "WEBSITE_TIME_ZONE")
 """What the app gets of this process's environment beside GUARD_* and SANDBOX_*; no proxies."""
@@ -51,6 +54,7 @@ class Sandbox:
         app_dir: the folder of function_app.py and host.json.
         env: app settings, or a function that makes them from the endpoints.
         storage_identity: no connection string for the app, but https and its managed identity.
+        blobs: a blob service as well, with a container for policies.
         port_file: holds the endpoints as long as all of it answers.
         say: gets each line of the app's log and of the sandbox's own.
     """
@@ -61,12 +65,14 @@ class Sandbox:
         env: Settings | None = None,
         *,
         storage_identity: bool = False,
+        blobs: bool = False,
         port_file: Path | None = None,
         say: Callable[[str], None] | None = None,
     ) -> None:
         self._app_dir = Path(app_dir).resolve()
         self._env: Settings = env or {}
         self._storage_identity = storage_identity
+        self._with_blobs = blobs
         self._port_file = port_file
         self._say = say or _to_stderr
         self._stack = contextlib.AsyncExitStack()
@@ -88,6 +94,7 @@ class Sandbox:
             },
         )
         self.azurite: Azurite
+        self.blobs: Blobs | None = None
         self.functions: FunctionsProcess
 
     async def __aenter__(self) -> Self:
@@ -118,6 +125,11 @@ class Sandbox:
         await self.azurite.create_queues(
             name for queue in QUEUES for name in (queue, f"{queue}-poison")
         )
+        if self._with_blobs:
+            self.blobs = Blobs(certificates)
+            self._stack.push_async_callback(self.blobs.stop)
+            await self.blobs.start()
+            await self.blobs.create_container(CONTAINER)
         self.endpoints = {
             "arm": await self.arm.start(context),
             "topic": await self.topic.start(context),
@@ -131,6 +143,8 @@ class Sandbox:
                 "header": self.identity.header,
             },
         }
+        if self.blobs is not None:
+            self.endpoints["blobs"] = self.blobs.uri
         await self._start_functions()
         self._complete = True
         self._started()
@@ -167,6 +181,8 @@ class Sandbox:
         settings |= given
         if not any(name.startswith("GUARD_STORAGE") for name in settings):
             settings |= self._storage_settings()
+        if self.blobs is not None:
+            settings.setdefault("GUARD_BLOB_ENDPOINT", self.blobs.uri)
         return settings
 
     def _storage_settings(self) -> dict[str, str]:
@@ -184,6 +200,8 @@ class Sandbox:
             "azurite": self.azurite.pid,
             "supervisor": os.getpid(),
         }
+        if self.blobs is not None:
+            self.endpoints["pids"]["blobs"] = self.blobs.pid
         if self._complete and self._port_file is not None:
             _replace(self._port_file, json.dumps(self.endpoints, indent=2) + "\n")
 
@@ -197,8 +215,15 @@ class Sandbox:
 
     async def broken(self) -> str:
         """Wait for something that cannot be mended; returns what it was."""
-        code = await self.azurite.ended()
-        return f"Azurite ended with exit code {code}, and with it every queue"
+        services = [service for service in (self.azurite, self.blobs) if service is not None]
+        waiting = {asyncio.create_task(service.ended()): service.name for service in services}
+        try:
+            done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in waiting:
+                task.cancel()
+        first = done.pop()
+        return f"{waiting[first]} ended with exit code {first.result()}, and all it kept is lost"
 
 
 def main(argv: list[str]) -> int:
@@ -212,13 +237,19 @@ def main(argv: list[str]) -> int:
         default=os.environ.get("SANDBOX_STORAGE_IDENTITY") == "1",
         help="the app reaches its queues with its managed identity, over https",
     )
+    parser.add_argument(
+        "--blobs", action="store_true", help="a blob service, too, with a container for policies"
+    )
     return asyncio.run(_up(parser.parse_args(argv)))
 
 
 async def _up(options: argparse.Namespace) -> int:
     _cancel_on_signals()
     box = Sandbox(
-        options.app, storage_identity=options.storage_identity, port_file=options.port_file
+        options.app,
+        storage_identity=options.storage_identity,
+        blobs=options.blobs,
+        port_file=options.port_file,
     )
     try:
         async with box:

@@ -117,6 +117,7 @@ def test_the_app_does_not_load_the_command_line(module: str) -> None:
 
 _VENDOR = {
     *(f"guards.edges.{name}" for name in ("arm", "arm_errors", "http", "identity", "queues")),
+    *(f"guards.edges.{name}" for name in ("policy_source", "register")),
     "guards.wiring",
     "function_app",
 }

@@ -9,7 +9,7 @@ import logging
 from dataclasses import dataclass
 from typing import Protocol
 
-from guards.edges.policy_source import Document
+from guards.edges.policy_source import UNREADABLE, Document
 from guards.edges.register import Seen
 from guards.engine import policy
 from guards.engine.alerts import Alert
@@ -100,7 +100,7 @@ class PolicyKeeper:
                 if self._is_due():
                     await self._check()
         if self._policy is None:
-            raise Transient(f"the policy cannot be used: {self._trouble}", code="PolicyUnreadable")
+            raise Transient(f"the policy cannot be used: {self._trouble}", code=UNREADABLE)
         return self._policy
 
     def _is_due(self) -> bool:
@@ -111,7 +111,7 @@ class PolicyKeeper:
             await self._refresh()
             self._trouble = self._told = ""
         except (Transient, PolicyError) as e:
-            self._trouble = str(e)
+            self._trouble = str(e).removeprefix(f"{UNREADABLE}: ")
             self._report()
         wait = CHECK_S if self._policy is not None else RETRY_S
         self._next_check = self._clock.monotonic() + wait

@@ -109,11 +109,11 @@ class FileSource:
                 modified = datetime.fromtimestamp(os.fstat(file.fileno()).st_mtime, UTC)
         except (OSError, ValueError) as e:
             why = getattr(e, "strerror", None) or type(e).__name__
-            raise _unreadable(self.name, f"{why}: deploy the file, or correct GUARD_POLICY") from e
+            raise _unreadable(f"{why}: deploy the file, or correct GUARD_POLICY") from e
         found = hashlib.sha256(content).hexdigest()
         if found == etag:
             return None
-        return Document(_text(content, self.name), found, timestamp(modified))
+        return Document(_text(content), found, timestamp(modified))
 
 
 class BlobSource:
@@ -139,7 +139,7 @@ class BlobSource:
             why = (
                 f"the connection failed ({type(e).__name__}): is the host right, and within reach?"
             )
-        raise _unreadable(self.name, why)
+        raise _unreadable(why)
 
     async def _read(self, etag: str) -> Document | None:
         """After a 401 once more with a new token."""
@@ -168,7 +168,7 @@ class BlobSource:
                 return None
             if answer.status != 200:
                 raise self._refused(answer)
-            text = _text(await self._content(answer), self.name)
+            text = _text(await self._content(answer))
             found = answer.headers.get("ETag", "")
             modified = _moment(answer.headers.get("Last-Modified", ""))
             return Document(text, found if _ETAG.fullmatch(found) else "", modified)
@@ -179,15 +179,15 @@ class BlobSource:
                 return (await self._identity.get_token(SCOPE)).token
         except (AzureError, TimeoutError) as e:
             why = f"no token ({type(e).__name__})"
-        raise _unreadable(self.name, f"{why}: does the app have the identity of AZURE_CLIENT_ID?")
+        raise _unreadable(f"{why}: does the app have the identity of AZURE_CLIENT_ID?")
 
     async def _content(self, answer: aiohttp.ClientResponse) -> bytes:
         """All of a body, but never more than a byte above what a policy may have."""
         if answer.headers.get("Content-Encoding", "identity").lower() != "identity":
-            raise _unreadable(self.name, "it is stored compressed: upload it as it is")
+            raise _unreadable("it is stored compressed: upload it as it is")
         chunked = answer.headers.get("Transfer-Encoding", "").lower() == "chunked"
         if answer.content_length is None and not chunked:
-            raise _unreadable(self.name, "its length is not known, so it may have been cut short")
+            raise _unreadable("its length is not known, so it may have been cut short")
         try:
             return await answer.content.readexactly(MAX_BYTES + 1)
         except asyncio.IncompleteReadError as e:
@@ -204,7 +204,7 @@ class BlobSource:
             advice = "storage has trouble, and is asked again"
         else:
             advice = _ADVICE.get(status, "storage does not answer as it should")
-        return _unreadable(self.name, f"{what}: {advice}", status, retry_after(answer.headers))
+        return _unreadable(f"{what}: {advice}", status, retry_after(answer.headers))
 
 
 def blob_url(text: str, hosts: Sequence[str], also: str = "") -> str:
@@ -259,14 +259,14 @@ def _is_blob_host(host: str, hosts: Sequence[str]) -> bool:
     return _ACCOUNT.fullmatch(account) is not None and (parent if zoned else rest) in hosts
 
 
-def _text(content: bytes, name: str) -> str:
+def _text(content: bytes) -> str:
     """The text of a document; a byte order mark is not part of it."""
     if len(content) > MAX_BYTES:
-        raise _unreadable(name, f"it has more than {MAX_BYTES} bytes, which no policy needs")
+        raise _unreadable(f"it has more than {MAX_BYTES} bytes, which no policy needs")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as e:
-        raise _unreadable(name, f"it is not UTF-8 from byte {e.start} on: save it so") from None
+        raise _unreadable(f"it is not UTF-8 from byte {e.start} on: save it so") from None
 
 
 def _moment(date: str) -> str:
@@ -277,5 +277,5 @@ def _moment(date: str) -> str:
         return ""
 
 
-def _unreadable(name: str, why: str, status: int = 0, wait: float | None = None) -> Transient:
-    return Transient(f"policy {name}: {why}", code=UNREADABLE, status=status, retry_after=wait)
+def _unreadable(why: str, status: int = 0, wait: float | None = None) -> Transient:
+    return Transient(why, code=UNREADABLE, status=status, retry_after=wait)

@@ -7,6 +7,7 @@ Messages are base64, as the Functions host expects them by default. Losing a rac
 import asyncio
 import json
 import logging
+import zlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,6 +21,9 @@ log = logging.getLogger(__name__)
 
 TIMEOUT_S = 3
 """For one operation with its retries: budget, alert and deletion must fit Event Grid's 30 s."""
+
+TROUBLE = (AzureError, TimeoutError, ValueError, zlib.error)
+"""What an operation may raise: ValueError is aiohttp's of a header, zlib's of an odd answer."""
 
 _LOST_RACES = {"PopReceiptMismatch", "MessageNotFound"}
 
@@ -39,8 +43,8 @@ class StorageQueue:
                     visibility_timeout=int(delay_s) or None,
                     time_to_live=-1,  # a message lives until someone has dealt with it
                 )
-        except (AzureError, TimeoutError) as e:
-            raise self._failed(e) from e
+        except TROUBLE as e:
+            raise failed(self._client, e) from e
         return Receipt(sent.id, sent.pop_receipt or "")
 
     async def update(self, receipt: Receipt, message: Mapping[str, Any], delay_s: float) -> None:
@@ -53,23 +57,26 @@ class StorageQueue:
                     content=json.dumps(message),
                     visibility_timeout=int(delay_s),
                 )
-        except (AzureError, TimeoutError) as e:
+        except TROUBLE as e:
             if _code(e) not in _LOST_RACES:
-                raise self._failed(e) from e
+                raise failed(self._client, e) from e
 
     async def delete(self, receipt: Receipt) -> None:
         """As `ports.Queue.delete`: what stays surfaces, and is found closed."""
         try:
             async with asyncio.timeout(TIMEOUT_S):
                 await self._client.delete_message(receipt.id, receipt.pop_receipt)
-        except (AzureError, TimeoutError) as e:
+        except TROUBLE as e:
             if _code(e) not in _LOST_RACES:
-                log.warning("an intent could not be deleted and will surface: %s", self._failed(e))
+                trouble = failed(self._client, e)
+                log.warning("an intent could not be deleted and will surface: %s", trouble)
 
-    def _failed(self, error: Exception) -> Transient:
-        status = getattr(error, "status_code", None) or 0
-        code = _code(error) or type(error).__name__
-        return Transient(f"queue {self._client.queue_name}: {code}", status=status)
+
+def failed(client: QueueClient, error: Exception) -> Transient:
+    """What went wrong with a queue, by storage's own code."""
+    status = getattr(error, "status_code", None) or 0
+    code = _code(error) or type(error).__name__
+    return Transient(f"queue {client.queue_name}: {code}", status=status)
 
 
 def _code(error: Exception) -> str:

@@ -11,11 +11,9 @@ import re
 import zlib
 from dataclasses import dataclass
 
-from azure.core.exceptions import AzureError
 from azure.storage.queue.aio import QueueClient
 
-from guards.edges.queues import TIMEOUT_S
-from guards.engine.errors import Transient
+from guards.edges.queues import TIMEOUT_S, TROUBLE, failed
 
 MAX_VALUE = 5000
 """Characters of one metadata value; Azure takes 8 KiB for all metadata of a queue."""
@@ -23,8 +21,6 @@ MAX_VALUE = 5000
 MAX_TEXT = 1024 * 1024
 """Bytes of a policy, however small it was packed."""
 
-_TROUBLE = (AzureError, TimeoutError, ValueError, zlib.error)
-"""A ValueError is aiohttp's, of metadata that no header can hold; zlib's is of an odd answer."""
 
 _HASH = "guardpolicyhash"
 _TEXT = "guardpolicytext"
@@ -79,22 +75,15 @@ class Register:
         try:
             async with asyncio.timeout(TIMEOUT_S):
                 await self._client.set_queue_metadata(metadata)
-        except _TROUBLE as e:
-            raise self._failed(e) from e
+        except TROUBLE as e:
+            raise failed(self._client, e) from e
 
     async def _metadata(self) -> dict[str, str]:
         try:
             async with asyncio.timeout(TIMEOUT_S):
                 return (await self._client.get_queue_properties()).metadata or {}
-        except _TROUBLE as e:
-            raise self._failed(e) from e
-
-    def _failed(self, error: Exception) -> Transient:
-        """Storage's own code, which the SDK has as text or as an enum, else the exception's name."""
-        code = getattr(error, "error_code", None)
-        word = getattr(code, "value", code) or type(error).__name__
-        status = getattr(error, "status_code", None) or 0
-        return Transient(f"metadata of queue {self._client.queue_name}: {word}", status=status)
+        except TROUBLE as e:
+            raise failed(self._client, e) from e
 
 
 def _seen(metadata: dict[str, str]) -> Seen | None:

@@ -141,10 +141,12 @@ async def test_an_app_that_does_not_load_is_told_and_all_is_ended(tmp_path: Path
 
 
 @contextmanager
-def command(tmp_path: Path, app: Path) -> Iterator[tuple[subprocess.Popen[str], Path]]:
+def command(
+    tmp_path: Path, app: Path, *options: str
+) -> Iterator[tuple[subprocess.Popen[str], Path]]:
     """`python -m sandbox up` as a process."""
     ports = tmp_path / "ports.json"
-    arguments = ["up", "--port-file", str(ports), "--app", str(app)]
+    arguments = ["up", "--port-file", str(ports), "--app", str(app), *options]
     process = subprocess.Popen(
         [sys.executable, "-m", "sandbox", *arguments],
         cwd=ROOT,
@@ -195,7 +197,7 @@ async def test_the_command_writes_the_port_file_and_sigterm_ends_everything(
         assert process.returncode == 0, output
         assert first["arm"] in output
         assert not ports.exists()
-        assert _alive(second["pids"]) == []
+        assert alive(second["pids"]) == []
 
 
 async def test_no_child_survives_a_killed_supervisor(tmp_path: Path) -> None:
@@ -205,7 +207,7 @@ async def test_no_child_survives_a_killed_supervisor(tmp_path: Path) -> None:
         pids = json.loads(ports.read_text())["pids"]
         process.kill()
         process.wait()
-        await eventually(lambda: _alive(pids) == [])
+        await eventually(lambda: alive(pids) == [])
 
 
 async def test_the_command_fails_when_the_app_does_not_load(tmp_path: Path) -> None:
@@ -232,7 +234,7 @@ async def test_an_unknown_command_is_explained(arguments: list[str]) -> None:
     assert b"usage: python -m sandbox" in errors
 
 
-def _alive(pids: dict[str, int]) -> list[str]:
+def alive(pids: dict[str, int]) -> list[str]:
     """The parts whose process runs; one that is only waited for does not."""
     running = []
     for name, pid in pids.items():

@@ -1,0 +1,113 @@
+"""A policy in a blob: an exemption without a deployment, changes told, trouble parked and told."""
+
+import os
+import signal
+from collections.abc import AsyncIterator, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from sandbox.outside import GROUP, SUBSCRIPTION, Outside, until
+from sandbox.up import Sandbox
+from tests.e2e.conftest import FAST
+from tests.e2e.names import DISK, OPEN, PREMIUM, fresh
+
+STRICT = "version: 1\n"
+LATE = 30
+
+
+def exempting(name: str) -> str:
+    """A strict policy with an exemption for one disk, for as long as tests are run."""
+    return f"""
+version: 1
+exemptions:
+  - scope: /subscriptions/{SUBSCRIPTION}/resourceGroups/{GROUP}/providers/{DISK}/{name}
+    rules: [networkAccessPolicy, publicNetworkAccess]
+    reason: copied to the archive
+    owner: archive-team
+    approved_by: security
+    ticket: CHG0042
+    expires_on: {_in_a_month()}
+"""
+
+
+def _in_a_month() -> str:
+    return (datetime.now(UTC) + timedelta(days=30)).date().isoformat()
+
+
+@pytest.fixture
+async def box(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Sandbox]:
+    """A sandbox whose guard reads its policy from a blob, with its managed identity."""
+    monkeypatch.setenv("SANDBOX_RETRY_SCHEDULE", FAST["SANDBOX_RETRY_SCHEDULE"])
+
+    def settings(endpoints: Mapping[str, Any]) -> dict[str, str]:
+        url = f"{endpoints['blobs']}/policy/policy.yaml"
+        return {"GUARD_MODE": "enforce", "GUARD_POLICY": url, **FAST}
+
+    async with Sandbox(env=settings, blobs=True) as running:
+        yield running
+
+
+async def restart(box: Sandbox) -> None:
+    """The next instance reads the policy at once; a running one would within a minute."""
+    os.kill(box.endpoints["pids"]["functions"], signal.SIGKILL)
+    old = box.endpoints["pids"]["functions"]
+
+    async def another() -> bool | None:
+        return box.endpoints["pids"]["functions"] != old or None
+
+    await until(another, "the functions process to be started again", within_s=LATE)
+
+
+async def policy_alerts(outside: Outside, count: int) -> list[dict[str, Any]]:
+    """The alerts that are about no resource, once there are so many."""
+    found: list[dict[str, Any]] = []
+
+    async def enough() -> bool | None:
+        found[:] = [a for a in await outside.alerts() if a["resourceId"] is None]
+        return len(found) >= count or None
+
+    await until(enough, f"{count} alerts about the policy", within_s=LATE)
+    return found
+
+
+async def test_an_exemption_needs_no_deployment_and_is_told(box: Sandbox) -> None:
+    """Closed before, left alone after: one GET, no alert about it, and one about the policy."""
+    name, other = fresh("disk"), fresh("disk")
+    async with Outside(box.endpoints) as outside:
+        await outside.put_policy(STRICT)
+        await outside.put("mallory", DISK, name, OPEN, PREMIUM)
+        await outside.wait_until_closed(DISK, name)
+        (alert,) = await outside.alerts_about(name)
+
+        await outside.put_policy(exempting(name))
+        await restart(box)
+        await outside.put("mallory", DISK, other, OPEN, PREMIUM)
+        await outside.wait_until_closed(DISK, other)
+        before = len(await outside.guard_calls_of(name))
+        await outside.put("mallory", DISK, name, OPEN, PREMIUM)
+        await outside.wait_for_calls_of(name, before + 1)
+        (told,) = await policy_alerts(outside, 1)
+        assert told["severity"] == "high"
+        assert "new exemption" in told["reason"]
+        assert "CHG0042" in told["reason"]
+        assert alert["policyHash"] != told["policyHash"]
+        assert await outside.alerts_about(name) == [alert]
+        calls = await outside.guard_calls_of(name)
+        assert [call["method"] for call in calls[before:]] == ["GET"]
+
+
+async def test_without_a_policy_events_are_parked_and_done_later(box: Sandbox) -> None:
+    """Nothing is changed, one critical alert says so, and nothing is lost once it is there."""
+    name = fresh("disk")
+    async with Outside(box.endpoints) as outside:
+        await outside.put("mallory", DISK, name, OPEN, PREMIUM)
+        (told,) = await policy_alerts(outside, 1)
+        assert told["severity"] == "critical"
+        assert "no such blob" in told["reason"]
+        assert await outside.guard_calls_of(name) == []
+        await outside.put_policy(STRICT)
+        await outside.wait_until_closed(DISK, name)
+        (alert,) = await outside.alerts_about(name)
+        assert alert["outcome"] == "reverted"
