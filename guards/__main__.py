@@ -58,7 +58,12 @@ def _parser() -> argparse.ArgumentParser:
     _common(command)
     command.set_defaults(run=commands.preview)
 
-    command = commands_.add_parser("replay", help="recorded events, in audit mode")
+    command = commands_.add_parser(
+        "replay",
+        help="recorded events, in audit mode",
+        description="What the guard would have done at each event's time, with the resources as "
+        "they stand in the file now.",
+    )
     command.add_argument("events", metavar="EVENTS", help="Event Grid events; - for stdin")
     command.add_argument("--resources", required=True, metavar="FILE", help="the resources")
     command.add_argument(

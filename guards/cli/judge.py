@@ -109,19 +109,32 @@ def as_arm(row: Mapping[str, Any]) -> Body:
     """ARM's form: `az disk list` and its like write the properties beside id and type.
 
     Raises:
-        Unreadable: its properties are no object.
+        Unreadable: its properties are no object, or left out, as a query's `project` leaves them:
+            every setting would count as absent, so as open.
     """
     properties = row.get("properties")
     if isinstance(properties, Mapping):
         return row
     if properties is not None:
         raise Unreadable(f"properties: an object is needed, not {type(properties).__name__}")
-    flat = {key: _child(value) for key, value in row.items() if key not in _ENVELOPE}
-    return {**{key: row[key] for key in row if key in _ENVELOPE}, "properties": flat}
+    flat = _flat(row)
+    if not flat["properties"]:
+        raise Unreadable("no settings in it: ask for the whole resource, with its properties")
+    for name, value in flat["properties"].items():
+        if isinstance(value, list):
+            # Child resources (private endpoint connections) are flattened like their parent.
+            flat["properties"][name] = [_child(item) for item in value]
+    return flat
 
 
 def _child(value: Any) -> Any:
-    """Child resources in a list (private endpoint connections) are flattened like their parent."""
-    if not isinstance(value, list):
-        return value
-    return [as_arm(i) if isinstance(i, Mapping) and "id" in i else i for i in value]
+    flattened = isinstance(value, Mapping) and "id" in value and "properties" not in value
+    return _flat(value) if flattened else value
+
+
+def _flat(row: Mapping[str, Any]) -> dict[str, Any]:
+    around = {key: value for key, value in row.items() if key in _ENVELOPE}
+    return {
+        **around,
+        "properties": {k: v for k, v in row.items() if k not in around and k != "properties"},
+    }

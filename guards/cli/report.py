@@ -71,7 +71,12 @@ def console(out: TextIO) -> "Console":
     """Colours and the terminal's width, or plain text 160 wide when piped."""
     from rich.console import Console
 
-    return Console(file=out, width=None if out.isatty() else 160, highlight=False, soft_wrap=False)
+    class Quiet(Console):
+        def on_broken_pipe(self) -> None:
+            """Not rich's exit 1, which would mean that something is not compliant."""
+            raise BrokenPipeError
+
+    return Quiet(file=out, width=None if out.isatty() else 160, highlight=False, soft_wrap=False)
 
 
 def table(columns: Iterable[str]) -> "Table":

@@ -13,7 +13,9 @@ from guards.engine.errors import Unreadable
 from guards.engine.model import Caller, ResourceChange
 
 _MAX_TEXT = 256
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]+")
+_CONTROL = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff]+"
+)
 
 _CLAIMS = "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/"
 _OBJECT_ID = "http://schemas.microsoft.com/identity/claims/objectidentifier"
@@ -22,7 +24,8 @@ _OBJECT_ID = "http://schemas.microsoft.com/identity/claims/objectidentifier"
 def clean(text: object, limit: int = _MAX_TEXT) -> str:
     """Text from outside for people to read, at most `limit` long.
 
-    Control characters, direction marks and halves of surrogate pairs become a space.
+    Control characters, line separators, direction marks, characters without width and halves of
+    surrogate pairs become a space.
     """
     if not isinstance(text, str):
         return ""
