@@ -84,8 +84,8 @@ def _block(body: Body, wanted: set[str], policy: TypePolicy) -> Blocked | None:
         return Blocked(
             rules,
             "exports can only be disabled while public network access is disabled, and the policy "
-            "does not enforce publicNetworkAccess here: set its mode to enforce, exempt exportPolicy "
-            "as well, or disable public network access by hand.",
+            "does not enforce publicNetworkAccess here: set its mode to enforce, exempt "
+            "exportPolicy as well, or disable public network access by hand.",
             Severity.HIGH,
         )
     revert = policy[PUBLIC_NETWORK.id].options["when_unreachable"] == "revert"

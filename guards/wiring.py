@@ -20,7 +20,7 @@ from guards.edges import http
 from guards.edges.arm import AzureResourceManager, origin
 from guards.edges.identity import Identity
 from guards.edges.policy_keeper import PolicyKeeper
-from guards.edges.policy_source import BLOB_HOSTS, BlobSource, FileSource, blob_url
+from guards.edges.policy_source import BLOB_HOSTS, BlobSource, FileSource, NoSource, blob_url
 from guards.edges.queues import StorageQueue
 from guards.edges.register import Register
 from guards.engine.model import Mode
@@ -72,6 +72,8 @@ class Settings:
     budget_s: float
     policy: str
     """A path in the package, or the https URL of a blob."""
+    blob_hosts: Sequence[str]
+    blob_endpoint: str
     arm_endpoint: str
     arm_scope: str
     client_id: str
@@ -95,7 +97,9 @@ class Settings:
         return cls(
             cap=_mode(environ.get("GUARD_MODE")),
             budget_s=_seconds(environ.get("GUARD_EVENT_BUDGET_SECONDS")),
-            policy=_policy(environ, BLOB_HOSTS[cloud]),
+            policy=environ.get("GUARD_POLICY") or "policy.yaml",
+            blob_hosts=BLOB_HOSTS[cloud],
+            blob_endpoint=environ.get("GUARD_BLOB_ENDPOINT", ""),
             arm_endpoint=endpoint,
             arm_scope=endpoints["credential_scopes"][0],
             client_id=environ.get("AZURE_CLIENT_ID", ""),
@@ -108,20 +112,6 @@ def _is_https(url: str) -> bool:
     """Whether it is https with a host, and without a user name."""
     scheme, host, _ = origin(url)
     return scheme == "https" and bool(host)
-
-
-def _policy(environ: Mapping[str, str], hosts: Sequence[str]) -> str:
-    """GUARD_POLICY: whatever looks like a URL must be one that a token may be sent to."""
-    text = environ.get("GUARD_POLICY") or "policy.yaml"
-    if "://" not in text:
-        return text
-    endpoint = environ.get("GUARD_BLOB_ENDPOINT", "")
-    if endpoint and not _is_https(endpoint):
-        raise SettingsError("GUARD_BLOB_ENDPOINT must be an https:// URL: a token is sent there")
-    try:
-        return blob_url(text, hosts, endpoint)
-    except ValueError as e:
-        raise SettingsError(f"GUARD_POLICY: {e}") from e
 
 
 def _mode(text: str | None) -> Mode:
@@ -219,11 +209,19 @@ class App:
         client_id = storage["client_id"] or self._settings.client_id
         return Identity(self._settings.arm_scope, client_id=client_id)
 
-    def _policy_source(self) -> FileSource | BlobSource:
-        place = self._settings.policy
-        if "://" not in place:
-            return FileSource(place)
-        return BlobSource(place, self._session, self._identity)
+    def _policy_source(self) -> FileSource | BlobSource | NoSource:
+        """Where GUARD_POLICY points; no token goes to a URL that is no blob of this cloud.
+
+        A wrong one is like a policy that cannot be read: events wait, and an alert tells why.
+        """
+        settings = self._settings
+        if "://" not in settings.policy:
+            return FileSource(settings.policy)
+        try:
+            url = blob_url(settings.policy, settings.blob_hosts, settings.blob_endpoint)
+        except ValueError as e:
+            return NoSource(str(e))
+        return BlobSource(url, self._session, self._identity)
 
     def _queue(self, name: str, transport: Any) -> QueueClient:
         storage = self._settings.storage

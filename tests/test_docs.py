@@ -4,6 +4,7 @@ import json
 import re
 from pathlib import Path
 
+import jsonschema
 import pytest
 import yaml
 
@@ -11,6 +12,9 @@ from guards import GUARDS
 from guards.cli import catalogue
 from guards.engine.model import Outcome
 from guards.engine.policy import default, parse
+from guards.engine.policy.shape import schema
+from guards.engine.policy.text import load
+from tests.fakes import START
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -66,8 +70,25 @@ def test_the_shipped_policy_names_every_rule_and_enforces_the_strict_default() -
     assert {g.resource_type: {r.id for r in g.rules} for g in GUARDS} == {
         type_: set(rules) for type_, rules in named.items()
     }
-    shipped = parse(text, GUARDS).types
+    shipped = parse(text, GUARDS, START).types
     assert shipped == default(GUARDS).types
+
+
+def test_the_policy_schema_is_what_the_guard_reads() -> None:
+    """Editors follow the file; `policy schema` follows the code."""
+    file = json.loads((ROOT / "policy.schema.json").read_text())
+    renew = "renew it: .venv/bin/python -m guards policy schema > policy.schema.json"
+    assert file == schema(GUARDS), renew
+    jsonschema.Draft202012Validator.check_schema(file)
+
+
+def test_the_shipped_policy_fits_its_schema() -> None:
+    """No editor underlines anything in policy.yaml, which names the schema in its first line."""
+    text = (ROOT / "policy.yaml").read_text()
+    assert text.startswith("# yaml-language-server: $schema=./policy.schema.json\n")
+    validator = jsonschema.Draft202012Validator(schema(GUARDS))
+    assert [error.message for error in validator.iter_errors(load(text).data)] == []
+    assert not validator.is_valid({"version": 1, "profil": "strict"})
 
 
 def test_the_role_has_no_action_that_exports_or_deletes() -> None:
@@ -92,6 +113,6 @@ def test_every_field_of_the_alert_is_explained(field: str) -> None:
 def test_every_outcome_of_the_schema_is_explained() -> None:
     """docs/alert.md says what each outcome means, and the engine knows no other."""
     outcomes = SCHEMA["properties"]["outcome"]["enum"]
-    assert set(outcomes) == set(Outcome) - {Outcome.ALREADY_COMPLIANT}
+    assert set(outcomes) == set(Outcome) - {Outcome.ALREADY_COMPLIANT, Outcome.EXEMPT}
     for outcome in outcomes:
         assert f"| *{outcome}* |" in ALERT_DOC

@@ -1,7 +1,7 @@
 """What other checkers say of the same resource, and why where Export Guard says otherwise.
 
 Each check reads absent settings and casing as its own source does. "inferred" and "not verified"
-in a reason mark what no source says outright. docs/crosswalk.md is the page for people; a test
+in a reason mark what no source says outright. docs/policy.md has the page for people; a test
 compares every cell of it with this module.
 """
 

@@ -11,7 +11,7 @@ from guards.cli import report
 from guards.engine import policy
 from guards.engine.policy import Policy, PolicyError
 from guards.engine.policy.exemptions import Exemption
-from guards.engine.policy.file import schema
+from guards.engine.policy.shape import schema
 from guards.engine.policy.text import MAX_SIZE, Mistake
 from guards.engine.shapes import timestamp
 

@@ -84,7 +84,7 @@ class PolicyKeeper:
         self._etag = ""
         self._next_check = float("-inf")
         self._trouble = ""
-        self._told = ""
+        self._told: tuple[str, str] | None = None
         self._untold: list[Alert] = []
         self._announcement: _Announcement | None = None
 
@@ -109,7 +109,7 @@ class PolicyKeeper:
     async def _check(self) -> None:
         try:
             await self._refresh()
-            self._trouble = self._told = ""
+            self._trouble, self._told = "", None
         except (Transient, PolicyError) as e:
             self._trouble = str(e).removeprefix(f"{UNREADABLE}: ")
             self._report()
@@ -134,15 +134,15 @@ class PolicyKeeper:
         )
 
     def _report(self) -> None:
-        """Once for the same trouble, until it is over."""
-        if self._trouble == self._told:
+        """Once a day for the same trouble, until it is over."""
+        now, name = self._clock.now(), self._source.name
+        telling = (self._trouble, now.date().isoformat())
+        if telling == self._told:
             return
-        self._told = self._trouble
+        self._told = telling
         kept = self._policy.hash if self._policy is not None else ""
-        log.critical(
-            "the policy %s cannot be used: %s", self._source.name, clean(self._trouble, 2000)
-        )
-        alert = unusable(self._source.name, self._trouble, kept, self._clock.now())
+        log.critical("the policy %s cannot be used: %s", name, clean(self._trouble, 2000))
+        alert = unusable(name, self._trouble, kept, now)
         self._untold = [*self._untold, alert][-_MOST_UNTOLD:]
 
     async def _announce(self) -> None:

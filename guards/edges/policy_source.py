@@ -207,6 +207,19 @@ class BlobSource:
         return _unreadable(f"{what}: {advice}", status, retry_after(answer.headers))
 
 
+class NoSource:
+    """A GUARD_POLICY that names no place a policy is read from: never asked, only told."""
+
+    name = "that GUARD_POLICY names"
+
+    def __init__(self, why: str) -> None:
+        self._why = why
+
+    async def read(self, etag: str) -> Document | None:
+        """As `FileSource.read`; always raises."""
+        raise _unreadable(f"{self._why}: correct GUARD_POLICY")
+
+
 def blob_url(text: str, hosts: Sequence[str], also: str = "") -> str:
     """The text itself, if it is the URL of a blob that a token may be sent to.
 

@@ -257,7 +257,10 @@ async def _only_tell(look: Look, body: Body, verdict: Verdict, plan: Plan) -> Re
     if plan.blocked.by_caller and look.is_write and look.task.change.caller:
         severity = plan.blocked.by_caller
     seen = look.seen(verdict.findings, (), severity, body, event_id="")
-    return await look.tell(Outcome.BLOCKED, held or seen, plan.blocked.reason)
+    reason = plan.blocked.reason
+    if verdict.exempted:
+        reason += f" {_exempt(verdict)}"
+    return await look.tell(Outcome.BLOCKED, held or seen, reason)
 
 
 def _would_have(plan: Plan) -> str:

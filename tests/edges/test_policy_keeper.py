@@ -227,6 +227,17 @@ async def test_trouble_that_comes_back_is_told_again() -> None:
     assert (len(ids), len(set(ids))) == (2, 1)
 
 
+async def test_trouble_that_lasts_is_told_once_a_day() -> None:
+    """Nobody forgets that an old policy is in force; each day's alert has an ID of its own."""
+    world = World()
+    await world.keeper.current()
+    world.source.text = BROKEN
+    for _ in range(48):
+        await world.later(3600)
+    ids = [m.json["alertId"] for m in world.queue.messages]
+    assert len(ids) == len(set(ids)) == 3
+
+
 @pytest.mark.parametrize("text", [None, BROKEN])
 async def test_an_instance_that_never_had_a_policy_says_so_once_and_changes_nothing(
     text: str | None,

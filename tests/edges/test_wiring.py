@@ -75,9 +75,11 @@ BLOB = "https://acct.blob.core.windows.net/policy/policy.yaml"
         ),
     ],
 )
-def test_a_policy_may_stand_anywhere(environ: dict[str, str], place: str) -> None:
+async def test_a_policy_may_stand_anywhere(environ: dict[str, str], place: str) -> None:
     """In the package, on a mounted share, in a blob of the configured cloud."""
-    assert place == Settings.read({**STORAGE, **environ}).policy
+    app = await open_app({**STORAGE, **environ})
+    assert app._policy_source().name == place.removeprefix("https://")
+    await app.close()
 
 
 @pytest.mark.parametrize(
@@ -91,11 +93,13 @@ def test_a_policy_may_stand_anywhere(environ: dict[str, str], place: str) -> Non
         {"GUARD_POLICY": "ftp://acct.blob.core.windows.net/policy/policy.yaml"},
     ],
 )
-def test_no_token_goes_where_no_policy_can_be(environ: dict[str, str]) -> None:
-    """Only to a blob host of the configured cloud; the message names the setting, no secret."""
-    with pytest.raises(SettingsError, match="GUARD_") as refused:
-        Settings.read({**STORAGE, **environ})
+async def test_no_token_goes_where_no_policy_can_be(environ: dict[str, str]) -> None:
+    """Only to a blob host of the configured cloud; else events wait, and are told why."""
+    app = await open_app({**STORAGE, **environ})
+    with pytest.raises(Transient, match="GUARD_") as refused:
+        await app._policy_source().read("")
     assert "secret" not in str(refused.value)
+    await app.close()
 
 
 @pytest.mark.parametrize(

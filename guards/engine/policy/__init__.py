@@ -1,11 +1,13 @@
 """policy.yaml: what is guarded how strictly, where, and for whom not, validated and compiled.
 
     text          YAML as data with line numbers
-    file          its shape, as pydantic models made from the catalogue; the JSON Schema
+    shape         what may stand in it, as pydantic models made from the catalogue; JSON Schema
+    file          a text read with its shape, and every mistake with its line
     scopes        patterns of resource IDs, and finding those that cover a resource
     exemptions    who may leave what open until when
     settings      one rule's settings laid over another's, and which are stricter
     changes       what another policy would loosen
+    notices       alerts about the policy itself
 
 A rule that the file does not name means what its profile says. A file that cannot be read never
 means "no policy": `parse` raises, and callers change nothing.
@@ -22,9 +24,9 @@ from guards.engine.ids import ResourceId
 from guards.engine.model import Body, Guard, Mode, TypePolicy
 from guards.engine.policy import file, text
 from guards.engine.policy.exemptions import Exemption, Tag, moment
-from guards.engine.policy.file import Profile
 from guards.engine.policy.scopes import Index, Parts, Scope, parts_of
 from guards.engine.policy.settings import Given, capped, laid, looser, of_profile, strictest
+from guards.engine.policy.shape import Profile, TagModel
 from guards.engine.policy.text import Document, Mistake, Path, PolicyError, place
 
 __all__ = ["Applied", "Layer", "Policy", "PolicyError", "default", "parse"]
@@ -86,7 +88,7 @@ class Policy:
         self.exemptions = exemptions
         self.tags_may_exempt = tags_may_exempt
         numbered = list(enumerate(layers))
-        ranked = sorted(numbered[1:], key=lambda n: n[1].scope.weight if n[1].scope else (0, 0))
+        ranked = sorted(numbered[1:], key=lambda n: n[1].scope.weight if n[1].scope else (0, 0, 0))
         self._rank = {number: rank for rank, (number, _) in enumerate(ranked)}
         self._scopes = Index((layer.scope, n) for n, layer in numbered if layer.scope)
         self._tags = _by_tag((layer.tag, n) for n, layer in numbered)
@@ -299,7 +301,7 @@ class _Builder:
         Each scope is told of the first that it collides with.
         """
         ties: dict[int, int] = {}
-        wild: dict[tuple[int, int], list[tuple[int, Scope]]] = {}
+        wild: dict[tuple[int, ...], list[tuple[int, Scope]]] = {}
         exact: dict[object, int] = {}
         for number, layer in scopes:
             places: list[object] = [layer.scope.parts] if layer.scope else []
@@ -350,7 +352,7 @@ class _Builder:
         return looser(below, capped(rules, cap))
 
 
-def _tag(model: file.TagModel | None) -> Tag | None:
+def _tag(model: TagModel | None) -> Tag | None:
     return Tag(model.name, tuple(model.values)) if model else None
 
 

@@ -50,7 +50,7 @@ def changed(
 def unusable(where: str, error: str, kept: str, now: datetime) -> Alert:
     """The policy cannot be read or has mistakes; `kept` is the hash of the one still in force.
 
-    One alert a day for the same trouble, whichever instance tells it.
+    The same trouble has the same alert ID for a day, whichever instance tells it.
     """
     if kept:
         effect = f"the last good one (SHA-256 {kept[:12]}…) stays in force"

@@ -109,10 +109,10 @@ class Scope:
         return cls(text, tuple(parts))
 
     @cached_property
-    def weight(self) -> tuple[int, int]:
-        """How specific: first what it names, then how many characters of it are fixed."""
-        fixed = sum(len(part) - part.count("*") for part in self.parts)
-        return len(self.parts), fixed
+    def weight(self) -> tuple[int, int, int]:
+        """How specific: what it names, how many characters are fixed, how few * there are."""
+        stars = sum(part.count("*") for part in self.parts)
+        return len(self.parts), sum(map(len, self.parts)) - stars, -stars
 
     def covers(self, parts: Parts) -> bool:
         """Whether it holds for a resource, or includes another scope, with these parts."""

@@ -6,7 +6,7 @@ from functools import reduce
 from typing import Any
 
 from guards.engine.model import Guard, Mode, Rule, RuleSettings, TypePolicy
-from guards.engine.policy.file import Profile
+from guards.engine.policy.shape import Profile
 
 type Given = Mapping[str, Mapping[str, Any]]
 """Rule -> the settings that a file names, by their names there."""

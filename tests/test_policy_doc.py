@@ -1,0 +1,268 @@
+"""docs/policy.md is run: policies, resources, command lines, and what it says of them."""
+
+import json
+import re
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from guards import GUARDS
+from guards.__main__ import _parser
+from guards.engine import policy
+from guards.engine.policy.changes import loosened
+from guards.engine.policy.exemptions import moment
+from guards.engine.policy.shape import Profile, schema
+from guards.engine.policy.notices import changed
+from guards.engine.policy.settings import of_profile
+from tests.cli.command import ROOT, guards
+
+DOC = ROOT / "docs/policy.md"
+PAGE = DOC.read_text(encoding="utf-8")
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+STRICT = "version: 1\n"
+WRITTEN = "2026-12-01"
+"""When nothing is said about the time."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block: its language, and what is in it."""
+
+    language: str
+    text: str
+
+
+def section(title: str, level: str = "##") -> str:
+    """What stands under a heading, without the heading."""
+    (found,) = re.findall(rf"(?ms)^{level} {re.escape(title)}\n(.*?)(?=^{level} |\Z)", PAGE)
+    return str(found)
+
+
+def blocks(text: str) -> list[Block]:
+    """The fenced blocks of a text in their order."""
+    return [Block(*found) for found in re.findall(r"(?ms)^```(\w+)\n(.*?)^```$", text)]
+
+
+def sections(text: str) -> dict[str, str]:
+    """The parts of a section by their headings."""
+    _, *parts = re.split(r"(?m)^### ", text)
+    return {part.partition("\n")[0]: part.partition("\n")[2] for part in parts}
+
+
+EXAMPLES = sections(section("Worked examples"))
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What the page says of one resource: a line, and what is indented below it."""
+
+    line: str
+    below: tuple[str, ...]
+
+
+def claims(text: str) -> Iterator[tuple[str, list[Claim]]]:
+    """The claims of a block by the time they are about."""
+    for part in text.strip().split("\n\n"):
+        lines = re.sub(r"\n  (?!PATCH|blocked:)", " ", part).splitlines()  # long ones are wrapped
+        at = lines.pop(0).removeprefix("--at ") if lines[0].startswith("--at ") else WRITTEN
+        found: list[Claim] = []
+        for line in lines:
+            if line.startswith(" "):
+                found[-1] = Claim(found[-1].line, (*found[-1].below, line.strip()))
+            else:
+                found.append(Claim(line, ()))
+        yield at, found
+
+
+def answers(rules: str, resources: Any, at: str, folder: Path) -> tuple[int, list[Claim]]:
+    """Exit code and verdicts of the command line, in the page's form."""
+    file, entry = folder / "policy.yaml", folder / "resources.json"
+    file.write_text(rules, encoding="utf-8")
+    options = ("--policy", file, "--at", at, "--format", "json")
+    entry.write_text(json.dumps(resources), encoding="utf-8")
+    evaluated = guards("evaluate", entry, *options)
+    assert not evaluated.err
+    found = []
+    for resource, verdict in zip(resources, evaluated.json, strict=True):
+        entry.write_text(json.dumps(resource), encoding="utf-8")
+        explained = guards("explain", entry, *options)
+        assert not explained.err
+        results: dict[str, list[str]] = {}
+        for setting in explained.json["settings"]:
+            if setting["result"] not in ("fine", "not looked at"):
+                results.setdefault(setting["result"], []).append(setting["rule"])
+        words = [f"{verdict['resourceId'].rpartition('/')[2]}: {verdict['complianceState']}"]
+        words += [f"{result}: {', '.join(which)}" for result, which in results.items()]
+        below = [f"PATCH {json.dumps(step['body'])}" for step in verdict["plan"]]
+        below += [f"blocked: {verdict['blocked']}"] if verdict["blocked"] else []
+        found.append(Claim("; ".join(words), tuple(below)))
+    return evaluated.code, found
+
+
+def of_example(title: str) -> tuple[str, Any, str]:
+    """Policy, resources and claims of an example: one of each, in this order."""
+    found = blocks(EXAMPLES[title])
+    assert [block.language for block in found] == ["yaml", "json", "text"]
+    rules, resources, said = (block.text for block in found)
+    assert rules.startswith("version: 1\n")
+    return rules, json.loads(resources), said
+
+
+def test_there_are_at_least_ten_examples() -> None:
+    """Numbered one after another."""
+    assert len(EXAMPLES) >= 10
+    numbers = [int(title.partition(".")[0]) for title in EXAMPLES]
+    assert numbers == list(range(1, len(EXAMPLES) + 1))
+
+
+@pytest.mark.parametrize("title", EXAMPLES)
+def test_the_guard_says_what_the_example_says(title: str, tmp_path: Path) -> None:
+    """Of every resource and at every time; a PATCH where it is shown, a reason always."""
+    rules, resources, said = of_example(title)
+    for at, claimed in claims(said):
+        code, found = answers(rules, resources, at, tmp_path)
+        assert [one.line for one in claimed] == [one.line for one in found]
+        for one, actual in zip(claimed, found, strict=True):
+            assert set(one.below) <= set(actual.below)
+            reasons = {line for line in actual.below if line.startswith("blocked: ")}
+            assert reasons <= set(one.below), "write the reason down"
+        passes = all(re.search(": (Compliant|Exempt)", one.line) for one in claimed)
+        assert code == (0 if passes else 1)
+
+
+@pytest.mark.parametrize("title", EXAMPLES)
+def test_the_example_is_about_its_policy(title: str, tmp_path: Path) -> None:
+    """Under the built-in policy the answer would be another one."""
+    _, resources, said = of_example(title)
+    at, claimed = next(claims(said))
+    _, found = answers(STRICT, resources, at, tmp_path)
+    assert [one.line for one in claimed] != [one.line for one in found]
+
+
+MISTAKES = blocks(section("Mistakes, and what check says"))
+
+
+@pytest.mark.parametrize("number", range(len(MISTAKES) // 2))
+def test_check_says_of_a_mistake_what_the_page_says(
+    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every line of it, and nothing else."""
+    rules, said = MISTAKES[2 * number : 2 * number + 2]
+    assert (rules.language, said.language) == ("yaml", "text")
+    (tmp_path / "policy.yaml").write_text(rules.text, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    checked = guards("policy", "check", "policy.yaml", "--at", WRITTEN)
+    assert (checked.code, checked.out) == (2, said.text)
+
+
+def test_every_policy_of_the_page_is_run() -> None:
+    """None stands outside the examples and the mistakes, where no test would read it."""
+    shown = [block.text for block in blocks(PAGE) if block.language == "yaml"]
+    run = [of_example(title)[0] for title in EXAMPLES]
+    run += [block.text for block in MISTAKES if block.language == "yaml"]
+    assert shown == run
+
+
+def keys_of(node: Any) -> Iterator[str]:
+    """The names of all properties in a JSON Schema."""
+    if isinstance(node, dict):
+        properties = node.get("properties")
+        yield from properties if isinstance(properties, dict) else ()
+        for value in node.values():
+            yield from keys_of(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from keys_of(value)
+
+
+@pytest.mark.parametrize("key", sorted(set(keys_of(schema(GUARDS)))))
+def test_every_key_is_explained(key: str) -> None:
+    """In a table or a sentence, not only in an example."""
+    assert f"`{key}`" in section("The file in one look")
+
+
+def shown_settings() -> dict[tuple[str, str], list[str]]:
+    """The rows of the table of types and rules."""
+    found: dict[tuple[str, str], list[str]] = {}
+    current = ""
+    for line in section("The file in one look").splitlines():
+        cells = [cell.strip(" `") for cell in line.strip("|").split("|")]
+        if len(cells) == 5 and cells[1] in {rule.id for guard in GUARDS for rule in guard.rules}:
+            current = cells[0] or current
+            found[current, cells[1]] = cells[2:]
+    return found
+
+
+def test_the_table_of_rules_says_what_the_profiles_say() -> None:
+    """Every rule of every type: what may be allowed, and what both profiles mean."""
+    wanted = {}
+    for guard in GUARDS:
+        for rule in guard.rules:
+            cells = [", ".join(value for value in rule.values if value != rule.when_absent)]
+            for profile in Profile:
+                settings = of_profile(guard, profile)[rule.id]
+                words = [f"{settings.mode}, {' or '.join(settings.allowed)}"]
+                words += [f"satisfied by {other}" for other in settings.satisfied_by]
+                cells.append(", ".join(words))
+            wanted[guard.resource_type, rule.id] = cells
+    assert shown_settings() == wanted
+
+
+def command_lines(text: str) -> list[str]:
+    """What stands behind `python -m guards` in shell blocks, up to the end of that command."""
+    shells = "".join(block.text for block in blocks(text) if block.language == "sh")
+    return re.findall(r"python -m guards ([^|>&;)\n]*)", shells.replace("\\\n", " "))
+
+
+@pytest.mark.parametrize("line", sorted({*command_lines(PAGE), *command_lines(README)}))
+def test_the_command_line_is_understood(line: str) -> None:
+    """No option is misspelt, and none is missing."""
+    words = line.replace("$SUB", "11111111-2222-3333-4444-555555555555").replace("$RG", "rg-web")
+    _parser().parse_args(shlex.split(words, comments=True))
+
+
+def test_the_page_shows_every_command_that_takes_a_policy() -> None:
+    """Those that get nothing but a name are in the README."""
+    shown = {line.split()[0] for line in command_lines(PAGE)}
+    assert shown >= {"evaluate", "explain", "preview", "replay", "policy"}
+
+
+def test_the_alert_of_a_change_is_the_one_on_the_page() -> None:
+    """The exemption of an example comes into the built-in policy."""
+    (shown,) = [
+        block for block in blocks(section("Where the policy lives")) if block.language == "json"
+    ]
+    said = json.loads(shown.text)
+    title = next(title for title in EXAMPLES if title.startswith("8."))
+    now = moment(WRITTEN)
+    old, new = (policy.parse(text, GUARDS, now) for text in (STRICT, of_example(title)[0]))
+    where, last_modified = re.findall(
+        r"the policy (\S+) has changed, last modified (\S+):", said["reason"]
+    )[0]
+    alert = changed(old.hash, new.hash, loosened(old, new, now), where, last_modified, now)
+    message = alert.message()
+    assert said == {key: message[key] for key in said}
+
+
+def anchors(text: str) -> set[str]:
+    """The anchors of a page's headings, as GitHub makes them."""
+    prose = re.sub(r"(?ms)^```.*?^```$", "", text)
+    titles = re.findall(r"(?m)^#+ (.*)$", prose)
+    return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("file", ["README.md", "docs/policy.md", "docs/alert.md"])
+def test_no_link_leads_nowhere(file: str) -> None:
+    """To a file of the repository, and to a heading in it."""
+    page = ROOT / file
+    for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
+        if link.startswith("https:"):
+            continue
+        path, _, anchor = link.partition("#")
+        target = page.parent / path if path else page
+        assert target.is_file(), link
+        assert not anchor or anchor in anchors(target.read_text(encoding="utf-8")), link
