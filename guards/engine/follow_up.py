@@ -33,7 +33,7 @@ async def follow_up(look: Look, body: Body, held: Evidence, verdict: Verdict) ->
     It goes on where a planned setting is still open, and where another one was opened since: that
     is a violation of its own, with an id of its own.
     """
-    open_now = look.open_rules(body)
+    open_now = look.open_rules(body, held.findings)
     paths = {change.path for change in held.changes}
     planned = [finding for finding in held.findings if finding.path in paths]
     still = [finding.rule for finding in planned if finding.rule in open_now]

@@ -64,11 +64,15 @@ class Look:
         now = ports.clock.now()
         return decide(self.guard, self.resource, body, self.policy, ports.cap, now)
 
-    def open_rules(self, body: Body) -> set[str]:
-        """The rules a body deviates from, whatever their mode is now, exempt or not."""
+    def open_rules(self, body: Body, seen: Sequence[Finding]) -> set[str]:
+        """The rules a body deviates from, whatever their mode is now, exempt or not.
+
+        Of what was `seen` open, also what is just as it was: another policy closes nothing.
+        """
         rules = self.policy.applied(self.guard, self.resource, body).rules
         every = {name: replace(rule, mode=Mode.ENFORCE) for name, rule in rules.items()}
-        return {finding.rule for finding in self.guard.inspect(body, every)}
+        deviating = {finding.rule for finding in self.guard.inspect(body, every)}
+        return deviating | {f.rule for f in seen if _shown(body, f.path) == f.actual}
 
     def made(self, changes: Sequence[Change], body: Body) -> tuple[Change, ...]:
         """Those of the changes that the body shows done.
@@ -127,3 +131,9 @@ class Look:
         )
         await self.ports.alerts.put(alert.of(self.task.change).message())
         return Result(outcome, evidence.alert_id, reason)
+
+
+def _shown(body: Body, path: str) -> str | None:
+    """A value as findings have it."""
+    value = text_at(body, path)
+    return None if value is None else clean(value)

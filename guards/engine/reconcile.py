@@ -151,10 +151,11 @@ async def _close(look: Look, body: Body, verdict: Verdict, plan: Plan) -> Result
 
 def _how_it_ended(look: Look, plan: Plan, after: Body) -> tuple[Outcome, str]:
     """Believe Azure's answer: "reverted" only if it shows every planned setting closed."""
+    made = {change.path for change in look.made(plan.changes, after)}
     planned = {change.path for change in plan.changes}
+    rules = look.guard.rules
+    still = [rule.id for rule in rules if rule.path in planned and rule.path not in made]
     verdict = look.judge(after)
-    found = verdict.findings + verdict.exempted
-    still = sorted(finding.rule for finding in found if finding.path in planned)
     if still:
         reason = f"Azure accepted the change, and its answer still shows {', '.join(still)} open"
         return Outcome.NOT_REVERTED, reason

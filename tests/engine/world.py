@@ -12,7 +12,7 @@ from guards.engine.model import Body, Mode
 from guards.engine.policy import Policy
 from guards.engine.ports import Ports
 from tests.engine.samples import DISK_ID, GUARD_ID
-from tests.fakes import Arm, Clock, Crash, Message, Queue, Trouble
+from tests.fakes import START, Arm, Clock, Crash, Message, Queue, Trouble
 
 
 class World:
@@ -33,7 +33,7 @@ class World:
         self.arm = Arm(self.trouble, self.clock, bodies)
         self.work = Queue("work", self.trouble, self.clock)
         self.alert_queue = Queue("alerts", self.trouble, self.clock)
-        self.policy = policy.parse(f"version: 1\n{rules}", GUARDS)
+        self.policy = policy.parse(f"version: 1\n{rules}", GUARDS, START)
         self._own_id = own_id
         self.ports = Ports(
             guards=GUARDS,

@@ -10,7 +10,7 @@ from guards import GUARDS, container_registry
 from guards.engine import policy
 from guards.engine.model import Plan, Severity, TypePolicy
 from tests.engine.samples import registry
-from tests.fakes import merge
+from tests.fakes import START, merge
 
 GUARD = container_registry.GUARD
 EXPORT_OFF = {"policies": {"exportPolicy": {"status": "disabled"}}}
@@ -28,7 +28,7 @@ resources:
     exportPolicy: {{mode: "{export}"}}
     publicNetworkAccess: {{mode: "{public}", when_unreachable: {unreachable}}}
 """
-    return policy.parse(text, GUARDS).of(GUARD)
+    return policy.parse(text, GUARDS, START).of(GUARD)
 
 
 def plan_of(body: dict[str, Any], settings_: TypePolicy) -> Plan:

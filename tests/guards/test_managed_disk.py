@@ -12,7 +12,7 @@ from guards.engine import policy
 from guards.engine.model import Guard, Patch, TypePolicy
 from tests.engine.samples import DISK_ACCESS_ID, SNAPSHOT_ID
 from tests.engine.samples import disk as body_of
-from tests.fakes import merge
+from tests.fakes import START, merge
 
 BOTH = pytest.mark.parametrize("guard", [disk.GUARD, snapshot.GUARD], ids=["disks", "snapshots"])
 OTHER_ACCESS = DISK_ACCESS_ID.replace("backup", "unknown")
@@ -34,7 +34,7 @@ resources:
     publicNetworkAccess: {{mode: "{public}"}}
     dataAccessAuthMode: {{mode: "{auth}"}}
 """
-    return policy.parse(text, GUARDS).of(guard)
+    return policy.parse(text, GUARDS, START).of(guard)
 
 
 def found(body: dict[str, Any], settings_: TypePolicy) -> set[str]:

@@ -32,6 +32,7 @@ from guards.engine.policy.text import Document, Mistake, Path, PolicyError, plac
 __all__ = ["Applied", "Layer", "Policy", "PolicyError", "default", "parse"]
 
 _MAX_CACHED = 4096
+_MOST_TOLD = 200
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -206,8 +207,16 @@ def parse(content: str, guards: Iterable[Guard], now: datetime) -> Policy:
     builder = _Builder(document, catalogue, read.mistakes)
     policy = builder.policy(read, hashlib.sha256(content.encode("utf-8", "replace")).hexdigest())
     if read.mistakes:
-        raise PolicyError(sorted(read.mistakes, key=lambda mistake: mistake.line))
+        raise PolicyError(_first(sorted(read.mistakes, key=lambda mistake: mistake.line)))
     return policy
+
+
+def _first(mistakes: list[Mistake]) -> list[Mistake]:
+    """As many as a person reads; a file of another kind has one on every line."""
+    more = len(mistakes) - _MOST_TOLD
+    if more <= 0:
+        return mistakes
+    return [*mistakes[:_MOST_TOLD], Mistake(0, "policy", f"and {more} mistakes more")]
 
 
 def default(guards: Iterable[Guard]) -> Policy:
@@ -304,9 +313,9 @@ class _Builder:
         wild: dict[tuple[int, ...], list[tuple[int, Scope]]] = {}
         exact: dict[object, int] = {}
         for number, layer in scopes:
-            places: list[object] = [layer.scope.parts] if layer.scope else []
+            places: list[object] = [("scope", layer.scope.parts)] if layer.scope else []
             if layer.tag:
-                places += [(layer.tag.name.lower(), value) for value in layer.tag.values]
+                places += [("tag", layer.tag.name.lower(), value) for value in layer.tag.values]
             for key in places:
                 first = exact.setdefault(key, number)
                 if first != number:

@@ -1,74 +1,165 @@
-"""What another policy would loosen: whoever can write the policy can switch the guard off."""
+"""What another policy would loosen: whoever can write the policy can switch the guard off.
 
-from dataclasses import replace
+The value of a setting at a resource comes from one layer, the most specific one that names it. So
+a setting is looser somewhere only if a layer of the new policy is looser than one of the old that
+it shares resources with, and both can be the one that counts. That is what is compared, in pairs;
+it may say too much where a third layer always counts instead, and never too little.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from guards.engine.events import clean
-from guards.engine.model import Guard, TypePolicy
+from guards.engine.model import Guard
 from guards.engine.policy import Layer, Policy
-from guards.engine.policy.exemptions import Tag
-from guards.engine.policy.settings import looser
+from guards.engine.policy.exemptions import Exemption
+from guards.engine.policy.settings import laid, loosening, of_profile, values
+from guards.engine.policy.shape import Profile
+
+type _Setting = tuple[str, str, str]
+"""Type, rule, and the setting's name; the cap of all modes belongs to no type."""
+
+_TAGS = (99, 0, 0)
+"""Tags come last, whatever the IDs say."""
 
 
 def loosened(old: Policy, new: Policy, now: datetime) -> list[str]:
-    """What `new` leaves open that `old` did not, a sentence each; empty if nothing.
-
-    Compared for the policy as a whole, and for each scope and tag that either of them names.
-    """
+    """What `new` leaves open that `old` did not, a sentence each; empty if nothing."""
     found = []
     if new.tags_may_exempt and not old.tags_may_exempt:
         found.append("tags may now exempt and loosen")
-    everywhere: set[str] = set()
-    for layer in _places(old, new):
-        changes = [
-            f"{guard.resource_type} {change}"
-            for guard in new.guards
-            if _concerns(layer, guard)
-            for change in looser(*(_rules(policy, guard, layer) for policy in (old, new)))
-        ]
-        if layer.scope is None and layer.tag is None:
-            everywhere.update(changes)
-            found += changes
-        else:  # what holds everywhere is said once
-            said = [change for change in changes if change not in everywhere]
-            found += [f"{clean(layer.where, 300)}: {change}" for change in said]
-    return found + _exemptions(old, new, now)
+    before, after = _places(old), _places(new)
+    pairs = (
+        (one, other)
+        for one in before.values()
+        for other in after.values()
+        if not (one.persists(after) and other.persists(before)) and one.meets(other)
+    )
+    for one, other in pairs:
+        for setting in one.named.keys() & other.named.keys():
+            change = loosening(setting[2], one.named[setting], other.named[setting])
+            places = (before.get(other.key), after.get(one.key))
+            if change and _both_count(setting, one, other, places, tags=new.tags_may_exempt):
+                found.append(_sentence(setting, one, other, change))
+    return [*dict.fromkeys(sorted(found)), *_exemptions(old, new, now)]
 
 
-def _places(old: Policy, new: Policy) -> list[Layer]:
-    """The whole first, then each scope and each value of a tag that either policy names, once."""
-    places: dict[str, Layer] = {}
-    for layer in (*new.layers, *old.layers):
-        if layer.tag is None:
-            places.setdefault(layer.where.lower(), layer)
-        for value in layer.tag.values if layer.tag else ():
-            assert layer.tag is not None
-            one = replace(layer, tag=Tag(layer.tag.name.lower(), (value,)))
-            places.setdefault(one.where, one)
-    return list(places.values())
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """One layer, for one value of its tag: where it holds, and the settings it names."""
+
+    key: object
+    layer: Layer
+    value: str
+    named: Mapping[_Setting, Any]
+
+    @property
+    def rank(self) -> tuple[int, ...]:
+        """How specific it is; the whole policy least."""
+        if self.layer.tag is not None:
+            return _TAGS
+        return self.layer.scope.weight if self.layer.scope else (0, 0, 0)
+
+    @property
+    def where(self) -> str:
+        """Where it holds, for people."""
+        tag = self.layer.tag
+        return clean(f"tag {tag.name}={self.value}" if tag else self.layer.where, 300)
+
+    def persists(self, places: Mapping[object, "_Place"]) -> bool:
+        """Whether another policy has the same."""
+        same = places.get(self.key)
+        return same is not None and same.named == self.named
+
+    def meets(self, other: "_Place") -> bool:
+        """Whether some resource may be within both."""
+        one, two = self.layer.scope, other.layer.scope
+        return one is None or two is None or one.overlaps(two)
 
 
-def _concerns(layer: Layer, guard: Guard) -> bool:
-    type_ = layer.scope.parts[2:3] if layer.scope else ()
-    return type_ in ((), (guard.resource_type.lower(),))
+def _places(policy: Policy) -> dict[object, _Place]:
+    """The layers of a policy by what tells them apart: the whole, scopes, values of tags."""
+    found: dict[object, _Place] = {}
+    for layer in policy.layers:
+        named = {setting: v for guard in policy.guards for setting, v in _named(guard, layer)}
+        if layer.cap is not None:
+            named["", "every rule", "mode"] = layer.cap
+        key: object = layer.scope.parts if layer.scope else ()
+        for value in layer.tag.values if layer.tag else ("",):
+            key = ("tag", layer.tag.name.lower(), value) if layer.tag else key
+            found[key] = _Place(key, layer, value, named)
+    return found
 
 
-def _rules(policy: Policy, guard: Guard, layer: Layer) -> TypePolicy:
-    if layer.scope is not None:
-        return policy.within(guard, layer.scope)
-    return policy.tagged(guard, layer.tag) if layer.tag is not None else policy.of(guard)
+def _named(guard: Guard, layer: Layer) -> Iterator[tuple[_Setting, Any]]:
+    """The settings of one type that a layer names, with their values; a profile names them all."""
+    type_ = guard.resource_type
+    if layer.scope is not None and layer.scope.parts[2:3] not in ((), (type_.lower(),)):
+        return
+    given = (layer.given or {}).get(type_, {})
+    settings = laid(guard, of_profile(guard, layer.profile or Profile.STRICT), given)
+    for rule, its in settings.items():
+        for name, value in values(its).items():
+            if layer.profile is not None or name in given.get(rule, {}):
+                yield (type_, rule, name), value
+
+
+def _both_count(
+    setting: _Setting,
+    one: _Place,
+    other: _Place,
+    counterparts: tuple[_Place | None, _Place | None],
+    *,
+    tags: bool,
+) -> bool:
+    """Whether `one` can decide under the old policy where `other` decides under the new one.
+
+    `counterparts` are the place of `other` in the old policy, and that of `one` in the new one;
+    `tags` says whether tags may loosen in the new one.
+    """
+    if one.key == other.key:
+        return True
+    if other.layer.tag is not None and not tags:
+        return False  # it only tightens what the IDs say, and those are compared themselves
+    before, after = counterparts
+    if before is not None and setting in before.named and before.rank > one.rank:
+        return False
+    if after is None or setting not in after.named:
+        return True
+    if one.layer.tag is not None:  # of tags the strictest counts, and this one is still as strict
+        return bool(loosening(setting[2], one.named[setting], after.named[setting]))
+    return after.rank <= other.rank
+
+
+def _sentence(setting: _Setting, one: _Place, other: _Place, change: str) -> str:
+    type_, rule, _ = setting
+    nowhere = (0, 0, 0)
+    places = [place.where for place in (other, one) if place.rank != nowhere]
+    where = f"{' within '.join(dict.fromkeys(places))}: " if places else ""
+    return f"{where}{type_}{' ' if type_ else ''}{rule}: {change}"
 
 
 def _exemptions(old: Policy, new: Policy, now: datetime) -> list[str]:
-    """Exemptions that are new, or last longer than before."""
-    until: dict[object, datetime] = {}
-    for one in old.exemptions:
-        until[one.key] = max(one.expires_on, until.get(one.key, one.expires_on))
+    """Exemptions that cover what none did before, or last longer."""
     found = []
     for one in new.exemptions:
-        before = until.get(one.key)
-        if one.expires_on <= now or (before is not None and one.expires_on <= before):
+        if one.expires_on <= now or any(_includes(other, one) for other in old.exemptions):
             continue
-        what = "prolonged" if before and before > now else "new"
+        longer = any(one.key == other.key and other.expires_on > now for other in old.exemptions)
+        what = "prolonged" if longer else "new"
         found.append(f"{what} exemption: {clean(one.where, 300)} ({', '.join(one.rules)}) {one}")
     return found
+
+
+def _includes(old: Exemption, new: Exemption) -> bool:
+    """Whether all that `new` covers was covered by `old`, and for as long."""
+    if old.expires_on < new.expires_on or not set(old.rules) >= set(new.rules):
+        return False
+    if old.scope is not None and (new.scope is None or not old.scope.covers(new.scope.parts)):
+        return False
+    if old.tag is None:
+        return True
+    same = new.tag is not None and old.tag.name.lower() == new.tag.name.lower()
+    return same and new.tag is not None and set(old.tag.values) >= set(new.tag.values)

@@ -60,15 +60,15 @@ class Exemption:
         return " and ".join(place for place in places if place)
 
     def __str__(self) -> str:
-        return (
-            f"until {timestamp(self.expires_on)}, {clean(self.reason)} (owner {clean(self.owner)}, "
-            f"approved by {clean(self.approved_by)}, ticket {clean(self.ticket)})"
-        )
+        people = f"owner {clean(self.owner)}, approved by {clean(self.approved_by)}"
+        why = f"{clean(self.reason, 500)} ({people}, ticket {clean(self.ticket)})"
+        return f"until {timestamp(self.expires_on)}, {why}"
 
     @property
-    def key(self) -> tuple[str, tuple[str, ...]]:
+    def key(self) -> tuple[object, ...]:
         """What makes it the same exemption after its date or its reason was changed."""
-        return self.where.lower(), tuple(sorted(self.rules))
+        tag = (self.tag.name.lower(), *sorted(self.tag.values)) if self.tag else ()
+        return self.scope.parts if self.scope else (), tag, tuple(sorted(self.rules))
 
 
 def moment(text: str) -> datetime:

@@ -38,21 +38,25 @@ def read(document: Document, guards: tuple[Guard, ...], now: datetime) -> File:
     model, data = models(guards), _spelled(document.data, guards)
     context = {"now": now, "types": [guard.resource_type for guard in guards]}
     bad: set[Path] = set()
-    mistakes: list[Mistake] = []
+    mistakes = list(document.doubles)
     try:
         valid = model.model_validate(data, context=context)
     except ValidationError as e:
-        mistakes = _mistakes(e, document, model)
+        mistakes += _mistakes(e, document, model)
         bad = {_unit(error["loc"]) for error in e.errors()}
         valid = model.model_validate(_without(data, bad), context=context)
     kept = {
-        name: [i for i, _ in enumerate(data.get(name) or ()) if (name, i) not in bad]
-        for name in _LISTS
+        name: [i for i in range(_length(data, name)) if (name, i) not in bad] for name in _LISTS
     }
     scopes, exemptions = (
         list(zip(kept[name], getattr(valid, name), strict=False)) for name in _LISTS
     )
     return File(valid, scopes, exemptions, mistakes)
+
+
+def _length(data: Mapping[str, Any], name: str) -> int:
+    found = data.get(name)
+    return len(found) if isinstance(found, list) else 0
 
 
 def _spelled(data: Mapping[str, Any], guards: Sequence[Guard]) -> dict[str, Any]:
@@ -63,8 +67,7 @@ def _spelled(data: Mapping[str, Any], guards: Sequence[Guard]) -> dict[str, Any]
         if not isinstance(entry, Mapping) or not isinstance(entry.get("resources"), Mapping):
             return entry
         types = {names.get(key.lower(), key): value for key, value in entry["resources"].items()}
-        doubled = len(types) < len(entry["resources"])
-        return entry if doubled else {**entry, "resources": types}
+        return {**entry, "resources": types}
 
     scopes = data.get("scopes")
     changed = [spelled(entry) for entry in scopes] if isinstance(scopes, list) else scopes

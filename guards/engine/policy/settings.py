@@ -84,26 +84,35 @@ def _both(one: Sequence[str], other: Sequence[str]) -> tuple[str, ...]:
 
 
 def looser(old: TypePolicy, new: TypePolicy) -> list[str]:
-    """What the new settings leave open that the old ones did not, a phrase each."""
+    """What the new settings may leave open that the old ones did not, a phrase each.
+
+    Also where a rule is off: what it would accept can still be enough for another one.
+    """
     found = []
-    for name, before in old.items():
-        after = new[name]
-        order = list(Mode).index
-        if order(after.mode) < order(before.mode):
-            found.append(f"{name}: mode {before.mode} to {after.mode}")
-        if after.mode is Mode.OFF:
-            continue  # how little it would ask is of no account then
-        lists = [("allowed", before.allowed, after.allowed)]
-        lists.append(("satisfied_by", before.satisfied_by, after.satisfied_by))
-        for option, value in before.options.items():
-            if option not in _STRICTER_LAST:
-                lists.append((option, value, after.options[option]))
-                continue
-            words = _STRICTER_LAST[option]
-            if words.index(after.options[option]) < words.index(value):
-                found.append(f"{name}: {option} {value} to {after.options[option]}")
-        for what, was, now in lists:
-            added = [value for value in now if value.lower() not in {v.lower() for v in was}]
-            if added:
-                found.append(f"{name}: {what} now has {', '.join(added)}")
+    for rule, before in old.items():
+        after = values(new[rule])
+        for name, value in values(before).items():
+            change = loosening(name, value, after[name])
+            if change:
+                found.append(f"{rule}: {change}")
     return found
+
+
+def values(settings: RuleSettings) -> dict[str, Any]:
+    """The settings of a rule by their names in the file."""
+    return {
+        "mode": settings.mode,
+        "allowed": settings.allowed,
+        "satisfied_by": settings.satisfied_by,
+        **settings.options,
+    }
+
+
+def loosening(name: str, old: Any, new: Any) -> str:
+    """How one setting's new value is looser than its old one; "" if it is not."""
+    order = tuple(Mode) if name == "mode" else _STRICTER_LAST.get(name)
+    if order is not None:
+        return f"{name} {old} to {new}" if order.index(new) < order.index(old) else ""
+    known = {value.lower() for value in old}
+    added = [value for value in new if value.lower() not in known]
+    return f"{name} now has {', '.join(added)}" if added else ""

@@ -27,6 +27,8 @@ from guards.engine.policy.scopes import Scope
 MAX_SCOPES, MAX_EXEMPTIONS = 1000, 5000
 """How many entries are read."""
 
+_LONGEST_TEXT = 500
+
 
 class Profile(StrEnum):
     """What a rule means that the policy does not name."""
@@ -40,9 +42,8 @@ class _Model(BaseModel):
 
 
 def _mode(value: object) -> object:
-    if value is False or value == "no":  # what YAML 1.1 reads a bare `off` as, and its synonym
-        return "off"
-    return value.lower() if value in ("OFF", "Off", "NO", "No") else value
+    # False is what YAML 1.1 reads a bare `off` as, and `no` its synonym there.
+    return "off" if str(value).lower() in ("false", "no", "off") else value
 
 
 def _disk_access(value: str) -> str:
@@ -63,6 +64,12 @@ def _expiry(text: str, info: ValidationInfo) -> str:
     return text
 
 
+def _shown(text: str) -> str:
+    if not clean(text):
+        raise ValueError("nothing of it can be seen")
+    return clean(text, _LONGEST_TEXT)
+
+
 def _scope(text: str, info: ValidationInfo) -> str:
     Scope.parse(text, (info.context or {}).get("types", ()))
     return text
@@ -71,8 +78,8 @@ def _scope(text: str, info: ValidationInfo) -> str:
 _Mode = Annotated[Mode, BeforeValidator(_mode)]
 _Said = Annotated[
     str,
-    StringConstraints(strip_whitespace=True, min_length=1, max_length=500),
-    AfterValidator(clean),
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=_LONGEST_TEXT),
+    AfterValidator(_shown),
 ]
 _Scope = Annotated[
     str,
@@ -218,7 +225,7 @@ def models(guards: tuple[Guard, ...]) -> type[BaseModel]:
         __doc__="What Export Guard enforces.",
         version=(Literal[1], _about("Of this format.")),
         profile=(Profile, _about("Means what the file leaves out.", default=Profile.STRICT)),
-        mode=(_Mode, _about("Caps every mode, as GUARD_MODE does.", default=Mode.ENFORCE)),
+        mode=(_Mode, _about("Caps every mode where no scope has its own.", default=Mode.ENFORCE)),
         resources=(
             resources | None,
             _about("Settings by type and rule, for everything.", default=None),

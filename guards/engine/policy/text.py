@@ -52,11 +52,13 @@ class PolicyError(ValueError):
 class Document:
     """A policy text as data: `lines` has the line of each key and list entry by its path.
 
-    Keys are found in any casing, as types are written in any.
+    Keys are found in any casing, as types are written in any. `doubles` are keys that stand there
+    twice, of which the first is in the data.
     """
 
     data: Any
     lines: Mapping[Path, int]
+    doubles: tuple[Mistake, ...] = ()
 
     def line(self, path: Path) -> int:
         """The line of a path, or of the nearest thing around it that is in the text."""
@@ -97,7 +99,7 @@ def load(text: str) -> Document:
         raise _refused(0, f"not YAML: {clean(str(e), 200)}") from e
     if reader.mistakes:
         raise PolicyError(reader.mistakes)
-    return Document(data, reader.lines)
+    return Document(data, reader.lines, tuple(reader.doubles))
 
 
 def _refused(line: int, text: str) -> PolicyError:
@@ -111,6 +113,7 @@ class _Reader:
         self._events = events
         self.lines: dict[Path, int] = {}
         self.mistakes: list[Mistake] = []
+        self.doubles: list[Mistake] = []
 
     def document(self) -> Any:
         """The data of the only document."""
@@ -150,6 +153,7 @@ class _Reader:
 
     def _mapping(self, path: Path) -> dict[str, Any]:
         found: dict[str, Any] = {}
+        known: set[str] = set()
         while not isinstance(event := next(self._events), yaml.MappingEndEvent):
             line = _line(event)
             if not isinstance(event, yaml.ScalarEvent):
@@ -161,8 +165,12 @@ class _Reader:
             inner = (*path, name)
             if name == "<<":
                 self._wrong(line, path, "the merge key << is not read; write the settings out")
-            elif name in found:
-                self._wrong(line, inner, "stands there twice")
+            if name.lower() in known:
+                casing = "" if name in found else ", in two casings"
+                self.doubles.append(Mistake(line, place(inner), f"stands there twice{casing}"))
+                self._value(next(self._events), (*path, "?"))
+                continue
+            known.add(name.lower())
             self.lines.setdefault(_key(inner), line)
             found[name] = self._value(next(self._events), inner)
         return found
