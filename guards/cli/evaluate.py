@@ -110,7 +110,13 @@ def _template(content: bytes) -> positions.Located | None:
     """The document, if it is a template; everything else is read row by row."""
     if not _LOOKS_LIKE_TEMPLATE.search(content):
         return None
-    located = positions.parse(text(content))
+    try:
+        located = positions.parse(text(content))
+    except Unreadable:
+        first = next(rows.read(io.BytesIO(content)), None)
+        if isinstance(first, rows.Row) and not template.is_template(first.value):
+            return None  # JSON lines, say, in which a template is mentioned
+        raise
     return located if template.is_template(located.value) else None
 
 

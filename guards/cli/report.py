@@ -100,7 +100,7 @@ def as_table(verdicts: Sequence[Judged], out: TextIO) -> None:
     rows = table(("RESOURCE", "TYPE", "STATE", "FINDINGS", "WHAT THE GUARD WOULD DO"))
     for verdict in verdicts:
         rows.add_row(
-            Text(clean(verdict.resource_id, 300).rpartition("/")[2]),
+            Text(_name(verdict.resource_id)),
             Text(verdict.guard.resource_type.rpartition("/")[2]),
             Text(verdict.state, style=COLOURS[verdict.state]),
             Text("\n".join(sentences(verdict)) or "-"),
@@ -109,6 +109,12 @@ def as_table(verdicts: Sequence[Judged], out: TextIO) -> None:
     screen = console(out)
     screen.print(rows)
     screen.print(f"\n{_count(verdicts)}")
+
+
+def _name(resource_id: str) -> str:
+    """The last part of an ID; a name that is not known yet is no ID."""
+    shown = clean(resource_id, 300)
+    return shown.rpartition("/")[2] if shown.startswith("/") else shown
 
 
 def _count(verdicts: Sequence[Judged]) -> str:
@@ -128,8 +134,10 @@ def sentences(verdict: Judged) -> list[str]:
     found = []
     for finding in verdict.findings:
         actual = clean(finding.actual) or "not set"
-        if finding.rule in verdict.unknown:
+        if finding.rule in verdict.unknown and actual.startswith("["):
             text = f"{finding.rule} is not known before deployment: {actual}"
+        elif finding.rule in verdict.unknown:
+            text = f"{finding.rule} is {actual}; whether that is fine is not known yet"
         else:
             text = f"{finding.rule} is {actual}, not {finding.desired} ({finding.severity})"
         found.append(f"{text}, exempt" if finding.rule in exempt else text)

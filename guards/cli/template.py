@@ -54,6 +54,8 @@ class TemplateResource:
         line: where it begins in the file.
         lines: where the members and elements of the body begin, by their path.
         api_version: the version its body is written for.
+        subscription: of a nested deployment elsewhere; None for that of the outermost one.
+        group: likewise.
     """
 
     type: str
@@ -62,6 +64,8 @@ class TemplateResource:
     line: int
     lines: Mapping[Path, int]
     api_version: str | Unresolved
+    subscription: str | Unresolved | None = None
+    group: str | Unresolved | None = None
 
     def line_of(self, path: str) -> int:
         """Where a dotted path stands, or what of it comes nearest."""
@@ -230,6 +234,9 @@ class _Identity:
         return _Identity(whole, f"{self.name}/{name}")
 
 
+type _Target = tuple[str | Unresolved | None, str | Unresolved | None]
+
+
 class _Reader:
     """Walks a template and what is nested in it, and collects resources and notes."""
 
@@ -237,6 +244,7 @@ class _Reader:
         self.found: list[TemplateResource] = []
         self.notes: list[Note] = []
         self._budget = budget
+        self._target: _Target = (None, None)
 
     def scope(self, template: _Part, given: Mapping[str, Any] | None) -> Scope:
         """What the expressions of a template see."""
@@ -308,10 +316,11 @@ class _Reader:
     def _add(self, entry: _Part, resolve: _Resolve, identity: _Identity) -> None:
         sent = {key: item for key, item in entry.value.items() if key.lower() not in _NOT_SENT}
         resolved = resolve(sent)
-        if isinstance(resolved, Unresolved):
-            self._note(entry, "its members cannot be known before deployment: not judged")
-            return
         spelling = _SPELLINGS.get(identity.type.lower(), {})
+        if isinstance(resolved, Unresolved):
+            if not spelling:
+                return
+            resolved = dict.fromkeys(("properties", "sku", "tags"), resolved)
         lines: dict[Path, int] = {(name,): entry.member(name).line for name in ("type", "name")}
         _locate(_Part(sent, entry.path, entry.lines), (), spelling, lines)
         version = resolve(entry.member("apiVersion").value)
@@ -323,6 +332,7 @@ class _Reader:
                 entry.line,
                 lines,
                 version if isinstance(version, str | Unresolved) else Unresolved(""),
+                *self._target,
             )
         )
 
@@ -345,7 +355,10 @@ class _Reader:
             options = properties.member("expressionEvaluationOptions")
             self._note(options, "neither inner nor outer: what it deploys is not judged")
             return
+        outer = self._target
+        self._target = _target(entry, resolve, outer)
         self.template(template, inner)
+        self._target = outer
 
     def _resolve_of(self, properties: _Part, template: _Part, resolve: _Resolve) -> _Resolve | None:
         """How values of a nested template are resolved: in its scope or the outer one."""
@@ -361,6 +374,20 @@ class _Reader:
         if not linked and (entries is None or isinstance(entries, dict)):
             given = {name: _given(name, item) for name, item in (entries or {}).items()}
         return self.scope(template, given).resolve
+
+
+def _target(entry: _Part, resolve: _Resolve, outer: _Target) -> _Target:
+    """Where a nested deployment goes: what it does not say is as around it."""
+    if entry.member("scope").value is not None:  # another tenant level, or a whole ID
+        return Unresolved("scope"), Unresolved("scope")
+    named = (resolve(entry.member(name).value) for name in ("subscriptionId", "resourceGroup"))
+    subscription, group = (
+        value if isinstance(value, str | Unresolved | None) else Unresolved("not a text")
+        for value in named
+    )
+    if subscription is None:
+        return outer[0], outer[1] if group is None else group
+    return subscription, Unresolved("resourceGroup") if group is None else group
 
 
 def _is_empty_loop(entry: _Part, resolve: _Resolve) -> bool:

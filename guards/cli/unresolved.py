@@ -1,6 +1,7 @@
 """Resources of a template: judged twice, with what nobody can know at its best and at its worst.
 
 What deviates even at its best deviates; what deviates only at its worst is unknown, never guessed.
+That goes for settings, and for names, tags and places that decide what the policy says.
 """
 
 from collections.abc import Mapping
@@ -12,11 +13,13 @@ from guards import GUARDS
 from guards.cli.expressions import Unresolved
 from guards.cli.judge import Judged
 from guards.cli.template import TemplateResource
+from guards.engine import decide
 from guards.engine.catalogue import by_type
-from guards.engine.decide import Verdict, decide
+from guards.engine.errors import Unreadable
 from guards.engine.ids import ResourceId
 from guards.engine.model import Body, ComplianceState, Finding, Guard, Mode, TypePolicy
-from guards.engine.policy import Policy
+from guards.engine.policy import Applied, Policy
+from guards.engine.policy.unsettled import Place, Tags, bounds
 from guards.engine.rules import merged, nested
 
 ANYWHERE = ("*", "*")
@@ -30,23 +33,26 @@ def judge_template(
     guard = by_type(GUARDS).get(resource.type.lower())
     if guard is None:
         return None
-    name = "*" if isinstance(resource.name, Unresolved) else resource.name
-    place = ResourceId(*within, *_type(guard), (name,))
-    worst_body = _known(resource.body)
-    worst = decide(guard, place, worst_body, policy, Mode.ENFORCE, now)
-    best_body = _at_best(guard, resource.body, worst_body, worst.applied.rules)
-    best = decide(guard, place, best_body, policy, Mode.ENFORCE, now)
-    certain = {finding.rule for finding in (*best.findings, *best.exempted)}
-    found = (*worst.findings, *worst.exempted)
-    unknown = frozenset(finding.rule for finding in found) - certain
-    closing = [finding for finding in worst.to_close if finding.rule not in unknown]
+    body = resource.body
+    found = bounds(policy, guard, _place(resource, guard, within), _tags(body.get("tags")))
+    known = policy.layers[:1]
+    worst_body, best_body = _known(body), _at_best(guard, body, found.loosest)
+    strict = Applied(found.strictest, known, found.certain)
+    loose = Applied(found.loosest, known, (*found.certain, *found.possible))
+    worst = decide.by(strict, guard, worst_body, Mode.ENFORCE, now)
+    best = decide.by(loose, guard, best_body, Mode.ENFORCE, now)
+    certain = {finding.rule for finding in best.findings}  # open, and exempt by nothing
+    unknown = frozenset(finding.rule for finding in worst.findings) - certain
+    open_at_best = certain | {finding.rule for finding in best.exempted}
+    unknown |= {finding.rule for finding in worst.exempted if finding.rule not in open_at_best}
+    findings = (*worst.findings, *worst.exempted)
     return Judged(
         resource_id=resource.name.text if isinstance(resource.name, Unresolved) else resource.name,
         guard=guard,
         body=worst_body,
-        state=_state(worst, unknown, policy, resource.body),
-        findings=tuple(_as_written(finding, resource.body, unknown) for finding in found),
-        plan=guard.plan(worst_body, closing, worst.applied.rules),
+        state=ComplianceState.UNKNOWN if worst.findings and not certain else worst.state,
+        findings=tuple(_as_written(finding, body, unknown) for finding in findings),
+        plan=guard.plan(best_body, best.to_close, found.loosest),
         verdict=worst,
         unknown=unknown,
         line=resource.line,
@@ -61,21 +67,36 @@ def target(text: str) -> tuple[str, str]:
         Unreadable: it is neither a subscription nor a resource group.
     """
     words = text.strip("/").split("/")
-    if len(words) == 2:
-        words += ["resourceGroups", "any"]
-        parsed = ResourceId.parse("/".join(("", *words, "providers/Microsoft.Compute/disks/any")))
-        return parsed.subscription, "*"
-    parsed = ResourceId.parse("/".join(("", *words, "providers/Microsoft.Compute/disks/any")))
-    return parsed.subscription, parsed.group
+    group = [*words, "resourceGroups", "any"] if len(words) == 2 else words
+    if len(group) != 4:
+        raise Unreadable("neither a subscription nor a resource group")
+    parsed = ResourceId.parse("/".join(("", *group, "providers/Microsoft.Compute/disks/any")))
+    return parsed.subscription, "*" if len(words) == 2 else parsed.group
 
 
-def _type(guard: Guard) -> tuple[str, tuple[str, ...]]:
-    namespace, *types = guard.resource_type.split("/")
-    return namespace, tuple(types)
+def _place(resource: TemplateResource, guard: Guard, within: tuple[str, str]) -> Place:
+    """What scopes are compared with; None for what is not known."""
+    subscription, group = (
+        own if own is not None else given
+        for own, given in zip((resource.subscription, resource.group), within, strict=True)
+    )
+    parts = (subscription, group, guard.resource_type, resource.name)
+    return tuple(None if isinstance(part, Unresolved) else part.lower() for part in parts)
+
+
+def _tags(value: Any) -> Tags:
+    if isinstance(value, Unresolved):
+        return None
+    named = value.items() if isinstance(value, Mapping) else ()
+    return {
+        name.lower(): None if isinstance(its, Unresolved) else its
+        for name, its in named
+        if isinstance(its, str | Unresolved)
+    }
 
 
 def _known(value: Any) -> Any:
-    """The same without what is unresolved: absent, it means Azure's default."""
+    """The same without what is unresolved: absent, it means Azure's default, which is open."""
     if isinstance(value, Mapping):
         return {k: _known(v) for k, v in value.items() if not isinstance(v, Unresolved)}
     if isinstance(value, list):
@@ -83,16 +104,23 @@ def _known(value: Any) -> Any:
     return value
 
 
-def _at_best(guard: Guard, body: Body, known: Body, rules: TypePolicy) -> Body:
+def _written(value: Any) -> Any:
+    """The same with expressions as they are written."""
+    if isinstance(value, Mapping):
+        return {k: _written(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_written(item) for item in value]
+    return value.text if isinstance(value, Unresolved) else value
+
+
+def _at_best(guard: Guard, body: Body, rules: TypePolicy) -> Body:
     """The body with every unresolved setting as the policy wants it."""
     wanted = {rule.path: rule.desired for rule in guard.rules}
     for path in guard.also_changes:  # a disk access that may turn out to be a listed one
-        listed = [
-            v for rule in rules.values() for v in rule.options.get("allowed_disk_accesses", ())
-        ]
-        wanted.update({path: listed[0]} if listed else {})
+        for rule in rules.values():
+            wanted.update((path, one) for one in rule.options.get("allowed_disk_accesses", ())[:1])
     open_ = [nested(path, value) for path, value in wanted.items() if _unresolved(body, path)]
-    return merged(known, *open_)
+    return merged(_written(body), *open_)
 
 
 def _unresolved(body: Body, path: str) -> Unresolved | None:
@@ -108,18 +136,3 @@ def _unresolved(body: Body, path: str) -> Unresolved | None:
 def _as_written(finding: Finding, body: Body, unknown: frozenset[str]) -> Finding:
     written = _unresolved(body, finding.path) if finding.rule in unknown else None
     return replace(finding, actual=written.text) if written else finding
-
-
-def _state(worst: Verdict, unknown: frozenset[str], policy: Policy, body: Body) -> ComplianceState:
-    if any(finding.rule not in unknown for finding in worst.findings):
-        return ComplianceState.NON_COMPLIANT
-    if worst.findings or (policy.reads_tags and _open_tags(body)):
-        return ComplianceState.UNKNOWN
-    return worst.state
-
-
-def _open_tags(body: Body) -> bool:
-    """Whether a tag, by which the policy might say otherwise, is not known yet."""
-    tags = body.get("tags")
-    values = tags.values() if isinstance(tags, Mapping) else (tags,)
-    return any(isinstance(value, Unresolved) for value in values)

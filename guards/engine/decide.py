@@ -38,7 +38,11 @@ def decide(
     now: datetime,
 ) -> Verdict:
     """A finding in audit mode is still NonCompliant; only a rule that is off is not looked at."""
-    applied = policy.applied(guard, resource, body)
+    return by(policy.applied(guard, resource, body), guard, body, cap, now)
+
+
+def by(applied: Applied, guard: Guard, body: Body, cap: Mode, now: datetime) -> Verdict:
+    """The verdict by settings and exemptions that are known to apply."""
     seen = guard.inspect(body, applied.rules) if cap is not Mode.OFF else ()
     if not seen:
         return Verdict(ComplianceState.COMPLIANT, applied)

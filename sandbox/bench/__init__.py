@@ -5,7 +5,8 @@
     stage      the sandbox whose events are kept instead of delivered, and resources to write about
     contenders who is measured: the guard (its process), and the floors (`floor`, one process each)
     trial      one block of events by one contender: what was timed and counted
-    cpu, latency, memory, cold    the four sections
+    cpu, latency, memory, cold    sections that need the stage
+    estate     the section of previews, which are processes of their own
     report     tables, and ratios beside their targets
 
 It exits with 0 whatever the figures are, and with 1 only if something did not work at all.

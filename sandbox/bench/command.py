@@ -15,7 +15,7 @@ from contextlib import AsyncExitStack
 from dataclasses import asdict
 from typing import Any
 
-from sandbox.bench import cold, cpu, latency, memory, report
+from sandbox.bench import cold, cpu, estate, latency, memory, report
 from sandbox.bench.contenders import BenchError, Floor, Guard
 from sandbox.bench.lone import Lone
 from sandbox.bench.plans import FULL, QUICK, Plan
@@ -25,7 +25,8 @@ from sandbox.functions import ROOT
 from sandbox.outside import Outside
 from sandbox.processes import StartError
 
-SECTIONS = ("cpu", "latency", "memory", "cold")
+STAGED = ("cpu", "latency", "memory", "cold")
+SECTIONS = (*STAGED, "estate")
 _BUILD = ROOT / "build"
 _SLOWEST_SHOWN = 40
 _LINES_SHOWN = 30
@@ -35,7 +36,7 @@ def main(args: list[str]) -> int:
     """Measure, print, write build/bench.json; 1 only if something did not work."""
     parser = argparse.ArgumentParser(prog="python -m sandbox bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="small counts: under a minute")
-    parser.add_argument("--only", choices=SECTIONS, help="one section instead of all four")
+    parser.add_argument("--only", choices=SECTIONS, help="one section instead of all")
     parser.add_argument(
         "--profile",
         action="store_true",
@@ -64,6 +65,20 @@ async def measure(
     `say` gets the lines of the app's log.
     """
     began = time.monotonic()
+    results: dict[str, Any] = {}
+    if set(sections) & set(STAGED):
+        results = await _staged(plan, sections, say)
+    if "estate" in sections:  # when the stage is gone, and the cores are free
+        previews = await estate.measure(plan)
+        report.estate(previews)
+        results["estate"] = asdict(previews)
+    return {"took_s": time.monotonic() - began, "plan": asdict(plan), **_machine(), **results}
+
+
+async def _staged(
+    plan: Plan, sections: Sequence[str], say: Callable[[str], None]
+) -> dict[str, Any]:
+    """The sections about events, on one stage."""
     results: dict[str, Any] = {}
     async with AsyncExitStack() as stack:
         stage = await stack.enter_async_context(Stage(say))
@@ -96,7 +111,7 @@ async def measure(
         results["repeated"] = trials.repeated
         results["intents_left"] = await props.messages(WORK)
         report.trouble(trials.repeated, results["intents_left"])
-    return {"took_s": time.monotonic() - began, "plan": asdict(plan), **_machine(), **results}
+    return results
 
 
 async def _first_alert(stage: Stage, props: Props, guard: Guard) -> str:

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from sandbox.bench.cold import ColdResult
 from sandbox.bench.cpu import CpuResult
+from sandbox.bench.estate import EstateResult
 from sandbox.bench.latency import LatencyResult
 from sandbox.bench.memory import MIX, MemoryResult
 from sandbox.bench.stage import Kind
@@ -121,6 +122,39 @@ def cold(result: ColdResult) -> None:
     ):
         figures = (statistics.median(times), min(times), max(times))
         table.add_row(name, *(f"{seconds:.3f}" for seconds in figures), str(len(times)))
+    out.print(table)
+    ratios(result.ratios)
+
+
+def estate(result: EstateResult) -> None:
+    """Previews, and single decisions."""
+    _section(
+        "Preview of an estate",
+        "`python -m guards preview FILE --format json`, each a process of its own, beside a bare "
+        "process that parses the same lines: medians of rounds by turns. The seconds are those of "
+        "the whole process, the memory is what it held at most; 0 rows are its start.",
+    )
+    table = _table(
+        *(">ROWS", ">FILE", ">SECONDS", ">CPU", ">ROWS/S", ">PEAK MEMORY"),
+        *(">FLOOR SECONDS", ">PEAK MEMORY"),
+    )
+    for one in result.previews:
+        table.add_row(
+            *(f"{one.rows:,}", f"{one.file_mb:.1f} MB", f"{one.seconds:.2f}", f"{one.cpu_s:.2f}"),
+            *(f"{one.rows_per_s:,.0f}", f"{one.rss_mb:.1f} MB"),
+            *(f"{one.floor_s:.2f}", f"{one.floor_rss_mb:.1f} MB"),
+        )
+    out.print(table)
+    _section(
+        "Deciding one resource",
+        "Microseconds of CPU for the decision alone, beyond reading the resource (row and ID "
+        "parsed); medians of rounds, lowest and highest in brackets. Scopes and exemptions are "
+        "exact IDs, beginnings and ends of names, resource groups with *, and subscriptions.",
+    )
+    table = _table(">SCOPES", ">EXEMPTIONS", ">READ", ">DECIDE")
+    for at in result.decisions:
+        decided = f"{at.decide_us:.1f} ({at.low_us:.1f}-{at.high_us:.1f})"
+        table.add_row(str(at.scopes), str(at.exemptions), f"{at.read_us:.1f}", decided)
     out.print(table)
     ratios(result.ratios)
 

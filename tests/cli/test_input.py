@@ -14,41 +14,48 @@ from guards import GUARDS
 from guards.cli import evaluate, report
 from guards.engine import policy
 from tests.cli.command import GROUP, closed, disk, flattened, guards, write
+from tests.fakes import START
 
 DEFAULT = policy.default(GUARDS)
 
-UNREADABLE: dict[str, tuple[bytes, str]] = {
-    "cut off": (b'[\n {"id": "x",\n', "line 3"),
-    "not JSON": (b"\n\nnope", "line 3, column 1"),
-    "empty": (b"", "line 1, column 1"),
-    "not UTF-8": (b'{"id": "\xff"}', "cannot be read"),
-    "UTF-16": (json.dumps(disk()).encode("utf-16"), "cannot be read"),
-    "a text": (b'"disk"', "the resource: a resource is an object, not str"),
-    "a number in a list": (b'[{"type": "a/b"}, 5]', "[1]: a resource is an object, not int"),
-    "a number in data": (b'{"data": [5]}', "data[0]: a resource is an object, not int"),
-    "a number in value": (b'{"value": [[]]}', "value[0]: a resource is an object, not list"),
-    "no resource": (b'{"name": "x"}', "neither id nor type"),
-    "an ID that is none": (b'[{"id": "https://evil.example/"}]', "[0]: resource ID"),
+UNREADABLE: dict[str, tuple[bytes, int, str]] = {
+    "cut off": (b'[\n {"id": "x",\n', 2, "[0]: ends in the middle of the row that began in line 2"),
+    "not JSON": (b"\n\nnope", 3, "not JSON: Expecting value at column 1"),
+    "empty": (b"", 0, "empty"),
+    "not UTF-8": (b'{"id": "\xff"}', 1, "not UTF-8: byte 0xFF at column 9"),
+    "UTF-16": (json.dumps(disk()).encode("utf-16"), 0, "not UTF-8 but UTF-16"),
+    "a text": (b'"disk"', 1, "a resource is an object, not str"),
+    "a number in a list": (
+        b'[{"type": "a/b"}, 5]',
+        1,
+        "[1]: a resource is an object, not int",
+    ),
+    "a number in data": (b'{"data": [\n5]}', 2, "data[0]: a resource is an object, not int"),
+    "a number in value": (b'{"value": [[]]}', 1, "value[0]: a resource is an object, not list"),
+    "no resource": (b'{"name": "x"}', 1, "neither id nor type"),
+    "an ID that is none": (b'[{"id": "https://evil.example/"}]', 1, "[0]: resource ID"),
     "properties that are none": (
         json.dumps({**disk(), "properties": "open"}).encode(),
+        1,
         "properties: an object is needed, not str",
     ),
-    "deep": (b"[" * 200_000, "depth"),
-    "a very long number": (b"[" + b"1" * 10_000 + b"]", "not JSON"),
+    "deep": (b"[" * 200_000 + b"]" * 200_000, 1, "[0]: not JSON of a reasonable depth"),
+    "deep and cut off": (b"[" * 200_000, 1, "[0]: ends in the middle of the row"),
+    "a very long number": (b"[\n" + b"1" * 10_000 + b"]", 2, "[0]: not JSON"),
 }
 
 
 @pytest.mark.parametrize("name", UNREADABLE)
 def test_unreadable_input_is_named_and_the_rest_goes_on(name: str, tmp_path: Path) -> None:
-    """File and place on standard error, exit 2, and the verdicts on everything else."""
-    content, words = UNREADABLE[name]
+    """File, line and place on standard error, exit 2, and the verdicts on everything else."""
+    content, line, words = UNREADABLE[name]
     bad = tmp_path / "bad.json"
     bad.write_bytes(content)
     good = write(tmp_path / "good.json", disk())
     said = guards("evaluate", bad, good, "--format", "json")
     assert (said.code, len(said.json)) == (2, 1)
-    assert f"{bad}: " in said.err
-    assert words in said.err
+    place = f"{bad}:{line}" if line else f"{bad}"
+    assert f"{place}: {words}" in said.err
 
 
 @pytest.mark.parametrize("name", ["missing.json", "."])
@@ -65,7 +72,7 @@ def test_unreadable_standard_input_is_called_so() -> None:
     """There is no file name to tell."""
     said = guards("evaluate", "-", stdin=b"nope")
     assert said.code == 2
-    assert "standard input: line 1, column 1" in said.err
+    assert "standard input:1: not JSON: Expecting value at column 1" in said.err
 
 
 HOSTILE = [
@@ -183,12 +190,12 @@ DOCUMENTS = st.recursive(
 def test_no_json_document_makes_it_fail(document: Any, tmp_path: Path) -> None:
     """A verdict, a note or a mistake for whatever stands in the file, in either format."""
     file = write(tmp_path / "in.json", document)
-    verdicts, mistakes, skipped = evaluate.run([str(file)], DEFAULT)
+    result = evaluate.run([str(file)], DEFAULT, START)
     out = io.StringIO()
-    report.as_table(verdicts, out)
-    report.as_json(verdicts, out)
-    assert skipped >= 0
-    assert [mistake for mistake in mistakes if not mistake.startswith(f"{file}: ")] == []
+    report.as_table(result.verdicts, out)
+    report.as_json(result.verdicts, out)
+    assert result.skipped >= 0
+    assert [one for one in map(str, result.remarks) if not one.startswith(f"{file}:")] == []
 
 
 @pytest.mark.parametrize("value", [None, [], {}, 5, True, "", "\ud800", [[[{}]]]])
@@ -196,9 +203,9 @@ def test_no_json_document_makes_it_fail(document: Any, tmp_path: Path) -> None:
 def test_no_value_of_a_known_key_makes_it_fail(key: str, value: Any, tmp_path: Path) -> None:
     """In ARM's form and in az's."""
     rows = [{**disk(), key: value}, {**flattened(disk()), key: value}, disk(**{key: value})]
-    verdicts, mistakes, skipped = evaluate.run([str(write(tmp_path / "a", rows))], DEFAULT)
-    assert len(rows) == len(verdicts) + len(mistakes) + skipped
-    report.as_table(verdicts, io.StringIO())
+    result = evaluate.run([str(write(tmp_path / "a", rows))], DEFAULT, START)
+    assert len(rows) == len(result.verdicts) + len(result.remarks) + result.skipped
+    report.as_table(result.verdicts, io.StringIO())
 
 
 @pytest.mark.parametrize("depth", [500, 5_000, 9_000, 20_000])
@@ -207,6 +214,6 @@ def test_no_depth_makes_it_fail(depth: int, tmp_path: Path) -> None:
     file = tmp_path / "deep.json"
     deep = "[" * depth + "]" * depth
     file.write_text(json.dumps(disk(networkAccessPolicy="@")).replace('"@"', deep))
-    verdicts, mistakes, _ = evaluate.run([str(file)], DEFAULT)
-    assert len(verdicts) + len(mistakes) == 1
-    report.as_json(verdicts, io.StringIO())
+    result = evaluate.run([str(file)], DEFAULT, START)
+    assert len(result.verdicts) + len(result.remarks) == 1
+    report.as_json(result.verdicts, io.StringIO())

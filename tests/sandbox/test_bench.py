@@ -4,12 +4,13 @@ Nothing here is timed: how high the figures are is what `make bench` is for.
 """
 
 import json
+from itertools import islice
 from typing import Any
 
 import pytest
 import pytest_asyncio
 
-from sandbox.bench import command, report
+from sandbox.bench import command, estate, report
 from sandbox.bench.plans import Plan
 from sandbox.bench.trial import percentile, ratio
 
@@ -26,6 +27,10 @@ TINY = Plan(
     azurite_calls=10,
     memory_marks=(12, 24),
     cold_starts=1,
+    estate_rows=(10, 100, 300),
+    estate_rounds=1,
+    decide_rows=100,
+    decide_rounds=3,
 )
 
 
@@ -38,10 +43,10 @@ async def figures() -> dict[str, Any]:
 
 
 def test_every_section_has_its_figures(figures: dict[str, Any]) -> None:
-    """All four sections are there, each with its ratios beside their targets."""
+    """All sections are there, each with its ratios beside their targets."""
     ratios = [one for section in command.SECTIONS for one in figures[section]["ratios"]]
 
-    assert [one["target"] for one in ratios] == [0.80, 0.85, 1.15, 5.0, 1.3]
+    assert [one["target"] for one in ratios] == [0.80, 0.85, 1.15, 5.0, 1.3, 20, 300, 1.3, 50]
     assert all(one["low"] <= one["value"] <= one["high"] for one in ratios)
     assert all(one["met"] == (one["value"] <= one["target"]) for one in ratios)
 
@@ -105,6 +110,38 @@ def test_cold_starts_are_counted_without_the_first(figures: dict[str, Any]) -> N
     for name in ("first_event_s", "imports_s", "imported_s", "empty_app_s"):
         assert TINY.cold_starts == len(figures["cold"][name])
         assert all(seconds > 0 for seconds in figures["cold"][name])
+
+
+def test_previews_of_every_size_stand_beside_their_floor(figures: dict[str, Any]) -> None:
+    """Each file, and none; every one was read to its end, or there were no figures."""
+    previews = figures["estate"]["previews"]
+
+    assert [0, *TINY.estate_rows] == [one["rows"] for one in previews]
+    for one in previews:
+        assert one["floor_s"] > 0
+        assert one["seconds"] > 0
+        assert 0 < one["floor_rss_mb"] < one["rss_mb"]
+
+
+def test_decisions_are_timed_without_and_with_many_scopes(figures: dict[str, Any]) -> None:
+    """As many scopes and exemptions as the policy was found to have."""
+    decisions = figures["estate"]["decisions"]
+
+    assert [(one["scopes"], one["exemptions"]) for one in decisions] == [(0, 0), (500, 500)]
+    for one in decisions:
+        assert 0 < one["low_us"] <= one["decide_us"] <= one["high_us"]
+        assert one["read_us"] > 0
+
+
+def test_an_estate_is_the_same_every_time() -> None:
+    """Figures of two runs are about the same rows, as large as those of Azure."""
+    first, again = ([*islice(estate.rows(), 500)] for _ in range(2))
+
+    assert first == again
+    assert 1_400 < len(json.dumps(first)) / 500 < 1_800
+    assert {row["type"].rpartition("/")[2] for row in first} == {
+        *("disks", "snapshots", "registries", "diskaccesses")
+    }
 
 
 def test_a_missed_target_is_marked() -> None:

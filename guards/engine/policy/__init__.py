@@ -6,6 +6,7 @@
     scopes        patterns of resource IDs, and finding those that cover a resource
     exemptions    who may leave what open until when
     settings      one rule's settings laid over another's, and which are stricter
+    unsettled     settings of a resource that is not known yet, as strict and loose as they may be
     changes       what another policy would loosen
     notices       alerts about the policy itself
 
@@ -99,11 +100,6 @@ class Policy:
         self._cached: dict[tuple[Any, ...], TypePolicy] = {}
 
     @property
-    def reads_tags(self) -> bool:
-        """Whether a resource's tags can make a difference."""
-        return bool(self._tags or self._exempt_tags)
-
-    @property
     def types(self) -> Mapping[str, TypePolicy]:
         """What it says about every guarded type outside every scope."""
         return {guard.resource_type: self.of(guard) for guard in self.guards}
@@ -166,16 +162,16 @@ class Policy:
     ) -> TypePolicy:
         cap, rules = Mode.ENFORCE, of_profile(guard, Profile.STRICT)
         for number in (0, *by_id):
-            cap, rules = _over(guard, self.layers[number], cap, rules)
+            cap, rules = over(guard, self.layers[number], cap, rules)
         settled = capped(rules, cap)
         if not by_tag:
             return settled
-        over = (_over(guard, self.layers[number], cap, rules) for number in by_tag)
-        tagged = [capped(changed, its_cap) for its_cap, changed in over]
+        overlaid = (over(guard, self.layers[number], cap, rules) for number in by_tag)
+        tagged = [capped(changed, its_cap) for its_cap, changed in overlaid]
         return strictest(tagged if self.tags_may_exempt else [settled, *tagged])
 
 
-def _over(guard: Guard, layer: Layer, cap: Mode, rules: TypePolicy) -> tuple[Mode, TypePolicy]:
+def over(guard: Guard, layer: Layer, cap: Mode, rules: TypePolicy) -> tuple[Mode, TypePolicy]:
     """One layer over what is below it."""
     if layer.profile is not None:
         rules = of_profile(guard, layer.profile)
@@ -357,7 +353,7 @@ class _Builder:
                 )
 
     def _loosened_by(self, guard: Guard, layer: Layer, below: TypePolicy) -> list[str]:
-        cap, rules = _over(guard, layer, Mode.ENFORCE, below)
+        cap, rules = over(guard, layer, Mode.ENFORCE, below)
         return looser(below, capped(rules, cap))
 
 

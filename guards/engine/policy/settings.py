@@ -1,6 +1,6 @@
 """One rule's settings laid over another's, and which of two are stricter."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import reduce
 from typing import Any
@@ -57,30 +57,46 @@ def capped(rules: TypePolicy, cap: Mode) -> TypePolicy:
 
 def strictest(policies: Sequence[TypePolicy]) -> TypePolicy:
     """Of each setting the strictest: so many may apply in any order."""
-    return reduce(_stricter, policies)
+    return _of_each(policies, max, _both)
 
 
-def _stricter(one: TypePolicy, other: TypePolicy) -> TypePolicy:
-    return {name: _rule(settings, other[name]) for name, settings in one.items()}
+def loosest(policies: Sequence[TypePolicy]) -> TypePolicy:
+    """Of each setting the loosest."""
+    return _of_each(policies, min, _either)
 
 
-def _rule(one: RuleSettings, other: RuleSettings) -> RuleSettings:
-    return RuleSettings(
-        mode=max(one.mode, other.mode, key=list(Mode).index),
-        allowed=_both(one.allowed, other.allowed),
-        satisfied_by=_both(one.satisfied_by, other.satisfied_by),
-        options={
-            name: max(value, other.options[name], key=_STRICTER_LAST[name].index)
-            if name in _STRICTER_LAST
-            else _both(value, other.options[name])
-            for name, value in one.options.items()
-        },
-    )
+def _of_each(
+    policies: Sequence[TypePolicy],
+    word: Callable[..., Any],
+    words: Callable[[Sequence[str], Sequence[str]], tuple[str, ...]],
+) -> TypePolicy:
+    """Settings merged: single words by `word` (min or max), lists by `words`."""
+
+    def merged(one: RuleSettings, other: RuleSettings) -> RuleSettings:
+        return RuleSettings(
+            mode=word(one.mode, other.mode, key=list(Mode).index),
+            allowed=words(one.allowed, other.allowed),
+            satisfied_by=words(one.satisfied_by, other.satisfied_by),
+            options={
+                name: word(value, other.options[name], key=_STRICTER_LAST[name].index)
+                if name in _STRICTER_LAST
+                else words(value, other.options[name])
+                for name, value in one.options.items()
+            },
+        )
+
+    first, *more = policies
+    return {rule: reduce(merged, (m[rule] for m in more), its) for rule, its in first.items()}
 
 
 def _both(one: Sequence[str], other: Sequence[str]) -> tuple[str, ...]:
     kept = {value.lower() for value in other}
     return tuple(value for value in one if value.lower() in kept)
+
+
+def _either(one: Sequence[str], other: Sequence[str]) -> tuple[str, ...]:
+    known = {value.lower() for value in one}
+    return (*one, *(value for value in other if value.lower() not in known))
 
 
 def looser(old: TypePolicy, new: TypePolicy) -> list[str]:

@@ -1,0 +1,520 @@
+"""Estates: previews of thousands of resources from a file, and what one decision costs.
+
+Each preview is a process of its own, and so is its floor, which only parses the same lines. Files
+are written into a temporary folder: rows as Azure Resource Graph returns them, one a line.
+"""
+
+import asyncio
+import json
+import statistics
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import cycle, islice
+from pathlib import Path
+from random import Random
+from typing import Any
+from uuid import UUID
+
+from sandbox.bench.contenders import BenchError
+from sandbox.bench.plans import Plan
+from sandbox.bench.trial import Ratio, ratio
+from sandbox.functions import ROOT
+
+TARGET_S = 20.0
+TARGET_MB = 300.0
+TARGET_LINEAR = 1.3
+TARGET_US = 50.0
+
+_PATIENCE_S = 600.0
+_ENTRIES = 500
+"""Scopes, and exemptions, of the large policy."""
+
+_STOPWATCH = """
+import json, os, subprocess, sys, time
+began = time.perf_counter()
+with open(sys.argv[1], "wb") as out:
+    child = subprocess.Popen(sys.argv[2:], stdout=out)
+    _, status, used = os.wait4(child.pid, 0)
+took = time.perf_counter() - began
+code = os.waitstatus_to_exitcode(status)
+print(json.dumps([code, took, used.ru_utime + used.ru_stime, used.ru_maxrss]))
+"""
+"""Runs a command and tells what it used. Small, since Linux counts the memory of the process that
+starts another as the other's, too."""
+
+_FLOOR = """
+import json, sys
+for line in open(sys.argv[1], "rb"):
+    json.loads(line)
+"""
+
+_DECIDE = """
+import json, sys, time
+from datetime import UTC, datetime
+from guards import GUARDS
+from guards.engine.catalogue import by_type
+from guards.engine.decide import decide
+from guards.engine.ids import ResourceId
+from guards.engine.model import Mode
+from guards.engine.policy import parse
+
+policy, rows, rounds = open(sys.argv[1]).read(), open(sys.argv[2]).readlines(), int(sys.argv[3])
+now = datetime.now(UTC)
+policy = parse(policy, GUARDS, now)
+print(len(policy.layers) - 1, len(policy.exemptions))
+for _ in range(rounds):
+    clock = [time.process_time()]
+    read = [(body := json.loads(row), ResourceId.parse(body["id"])) for row in rows]
+    clock.append(time.process_time())
+    work = [(guard, id, body) for body, id in read if (guard := by_type(GUARDS).get(body["type"]))]
+    clock.append(time.process_time())
+    for guard, id, body in work:
+        decide(guard, id, body, policy, Mode.ENFORCE, now)
+    clock.append(time.process_time())
+    print((clock[1] - clock[0]) / len(rows) * 1e6, (clock[3] - clock[2]) / len(work) * 1e6)
+"""
+"""Microseconds for reading a row and for deciding about it, a line for each round."""
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """`preview` of so many rows, medians of rounds; with 0 rows it is the start of the process."""
+
+    rows: int
+    file_mb: float
+    seconds: float
+    cpu_s: float
+    rss_mb: float
+    """At its highest, in MB (10^6 bytes)."""
+    rows_per_s: float
+    floor_s: float
+    """A bare process that parses the same lines."""
+    floor_rss_mb: float
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Microseconds of CPU per resource under one policy, medians of rounds."""
+
+    scopes: int
+    exemptions: int
+    read_us: float
+    """The row and its ID parsed."""
+    decide_us: float
+    low_us: float
+    high_us: float
+
+
+@dataclass(frozen=True, slots=True)
+class EstateResult:
+    """The section's figures."""
+
+    previews: list[Preview]
+    decisions: list[Decision]
+    ratios: list[Ratio]
+
+
+@dataclass(frozen=True, slots=True)
+class _Used:
+    seconds: float
+    cpu_s: float
+    rss_mb: float
+
+
+async def measure(plan: Plan) -> EstateResult:
+    """Every size in rounds, preview and floor by turns; then single decisions."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        counts = (0, *plan.estate_rows)
+        files = {count: _written(folder / f"{count}.jsonl", count) for count in counts}
+        files[0].write_text("[]")
+        seen: dict[int, list[tuple[_Used, _Used]]] = {count: [] for count in counts}
+        for _ in range(plan.estate_rounds):
+            for count, file in files.items():
+                seen[count].append((await _preview(file, count), await _floor(file)))
+        previews = [_medians(count, file, seen[count]) for count, file in files.items()]
+        rows = _written(folder / "decide.jsonl", plan.decide_rows)
+        decisions = []
+        for entries in (0, _ENTRIES):
+            policy = folder / f"policy-{entries}.yaml"
+            policy.write_text(json.dumps(policy_of(entries)))  # which is YAML, too
+            decisions.append(await _decisions(policy, rows, plan))
+    mine = {count: [used for used, _ in pairs] for count, pairs in seen.items()}
+    return EstateResult(previews, [one for one, _ in decisions], _ratios(mine, decisions[-1][1]))
+
+
+def _ratios(mine: dict[int, list[_Used]], decided: list[float]) -> list[Ratio]:
+    *_, few, many = mine
+    start = statistics.median(used.cpu_s for used in mine[0])
+    per_row = [
+        ((more.cpu_s - start) / many) / ((less.cpu_s - start) / few)
+        for less, more in zip(mine[few], mine[many], strict=True)
+    ]
+    whole = f"preview of {many:,} resources"
+    return [
+        ratio(f"{whole}, time", [used.seconds for used in mine[many]], TARGET_S, "s"),
+        ratio(f"{whole}, peak memory", [used.rss_mb for used in mine[many]], TARGET_MB, "MB"),
+        ratio(
+            f"CPU per row of {many:,}, to that of {few:,}, without the process's start",
+            per_row,
+            TARGET_LINEAR,
+        ),
+        ratio(f"a decision with {_ENTRIES} scopes and exemptions", decided, TARGET_US, "µs"),
+    ]
+
+
+def _medians(count: int, file: Path, pairs: list[tuple[_Used, _Used]]) -> Preview:
+    mine, floors = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+    seconds = statistics.median(used.seconds for used in mine)
+    return Preview(
+        rows=count,
+        file_mb=file.stat().st_size / 1e6,
+        seconds=seconds,
+        cpu_s=statistics.median(used.cpu_s for used in mine),
+        rss_mb=statistics.median(used.rss_mb for used in mine),
+        rows_per_s=count / seconds,
+        floor_s=statistics.median(used.seconds for used in floors),
+        floor_rss_mb=statistics.median(used.rss_mb for used in floors),
+    )
+
+
+# Processes -------------------------------------------------------------------------------------
+
+
+async def _preview(file: Path, count: int) -> _Used:
+    """A preview that has read every row."""
+    out = file.with_suffix(".out")
+    used = await _timed(out, sys.executable, "-m", "guards", "preview", file, "--format", "json")
+    told = json.loads(out.read_bytes())
+    read = told["resources"]["total"] + told["notGuarded"]
+    if (read, told["unreadable"], told["complete"]) != (count, 0, True):
+        raise BenchError(f"the preview of {count} rows tells of {read}")
+    return used
+
+
+async def _floor(file: Path) -> _Used:
+    return await _timed(file.with_suffix(".out"), sys.executable, "-c", _FLOOR, file)
+
+
+async def _timed(out: Path, *command: str | Path) -> _Used:
+    """What a command used, whose output goes into a file."""
+    answer = await _said(sys.executable, "-c", _STOPWATCH, out, *command)
+    code, seconds, cpu_s, rss = json.loads(answer)
+    if code != 0:
+        raise BenchError(f"{command[1:4]} ended with {code}")
+    unit = 1 if sys.platform == "darwin" else 1024
+    return _Used(seconds, cpu_s, rss * unit / 1e6)
+
+
+async def _decisions(policy: Path, rows: Path, plan: Plan) -> tuple[Decision, list[float]]:
+    rounds = str(plan.decide_rounds)
+    answer = await _said(sys.executable, "-c", _DECIDE, policy, rows, rounds)
+    counts, *lines = [line.split() for line in answer.splitlines()]
+    read_us, decide_us = ([float(line[i]) for line in lines] for i in (0, 1))
+    found = Decision(
+        scopes=int(counts[0]),
+        exemptions=int(counts[1]),
+        read_us=statistics.median(read_us),
+        decide_us=statistics.median(decide_us),
+        low_us=min(decide_us),
+        high_us=max(decide_us),
+    )
+    return found, decide_us
+
+
+async def _said(*command: str | Path) -> str:
+    """What a command writes to its standard output."""
+    process = await asyncio.create_subprocess_exec(
+        *command,
+        cwd=ROOT,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        async with asyncio.timeout(_PATIENCE_S):
+            out, err = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    if process.returncode != 0:
+        raise BenchError(f"a process ended with {process.returncode}: {err.decode().strip()}")
+    return out.decode()
+
+
+# Rows ------------------------------------------------------------------------------------------
+
+_TEAMS = ("billing", "crm", "data", "edge", "fleet", "hr", "ledger", "media", "risk", "search")
+_ENVIRONMENTS = ("prod", "test", "dev", "dr")
+_LOCATIONS = ("westeurope", "northeurope", "germanywestcentral", "eastus2")
+_TENANT = "5d0f27b1-9a3c-4b6e-8f15-6c2a7e90d341"
+
+
+def _guid(random: Random) -> str:
+    return str(UUID(int=random.getrandbits(128)))
+
+
+_SUBSCRIPTIONS = tuple(_guid(Random(number)) for number in range(50))
+
+
+def _written(file: Path, count: int) -> Path:
+    with file.open("w", encoding="utf-8") as lines:
+        lines.writelines(json.dumps(row) + "\n" for row in islice(rows(), count))
+    return file
+
+
+def rows() -> Iterator[dict[str, Any]]:
+    """An estate without end, always the same.
+
+    Of a hundred rows 70 are disks, 24 snapshots, 3 registries, and 3 nothing that is guarded. About
+    half are closed; many of the registries cannot be.
+    """
+    random = Random(1)
+    number = 0
+    while True:
+        place = number % 100
+        if place < 70:
+            yield _disk(random, number)
+        elif place < 94:
+            yield _snapshot(random, number)
+        elif place < 97:
+            yield _registry(random, number)
+        else:
+            type_ = "Microsoft.Compute/diskAccesses"
+            yield _resource(random, type_, f"access-{number}", {"provisioningState": "Succeeded"})
+        number += 1
+
+
+def _resource(
+    random: Random, type_: str, name: str, properties: dict[str, Any], **more: Any
+) -> dict[str, Any]:
+    """What all rows have in common; `{team}` in the name is the one whose it is."""
+    subscription = random.choice(_SUBSCRIPTIONS)
+    team, environment = random.choice(_TEAMS), random.choice(_ENVIRONMENTS)
+    group = f"rg-{team}-{environment}"
+    name = name.format(team=team)
+    tags = {"environment": environment, "costCenter": str(random.randrange(1000, 9999))}
+    if random.random() < 0.6:
+        tag = random.choice(("owner", "Owner"))
+        tags |= {tag: f"{team}-{random.randrange(20)}@contoso.example", "managed-by": "terraform"}
+    return {
+        "id": f"/subscriptions/{subscription}/resourceGroups/{group}/providers/{type_}/{name}",
+        "name": name,
+        "type": type_.lower(),
+        "tenantId": _TENANT,
+        "kind": "",
+        "location": random.choice(_LOCATIONS),
+        "resourceGroup": group,
+        "subscriptionId": subscription,
+        "managedBy": "",
+        "sku": None,
+        "plan": None,
+        "properties": properties,
+        "tags": tags,
+        "identity": None,
+        "zones": None,
+        "extendedLocation": None,
+        **more,
+    }
+
+
+def _access(random: Random) -> dict[str, str]:
+    """Half are closed; of the others some have only one of the two settings right."""
+    network = random.choice(("DenyAll", "DenyAll", "DenyAll", "AllowAll", "AllowPrivate"))
+    closed = network == "DenyAll" and random.random() < 0.8
+    return {
+        "networkAccessPolicy": network,
+        "publicNetworkAccess": "Disabled" if closed else "Enabled",
+        "dataAccessAuthMode": "None",
+    }
+
+
+def _stored(random: Random, size: int) -> dict[str, Any]:
+    day = f"2026-{random.randrange(1, 13):02}-{random.randrange(1, 29):02}"
+    return {
+        "osType": random.choice(("Linux", "Windows")),
+        "hyperVGeneration": "V2",
+        "supportsHibernation": True,
+        "supportedCapabilities": {
+            "diskControllerTypes": "SCSI, NVMe",
+            "acceleratedNetwork": True,
+            "architecture": "x64",
+        },
+        "diskSizeGB": size,
+        "diskSizeBytes": size << 30,
+        "encryption": {"type": "EncryptionAtRestWithPlatformKey"},
+        "timeCreated": f"{day}T08:{random.randrange(60):02}:11.3041573Z",
+        "uniqueId": _guid(random),
+        "provisioningState": "Succeeded",
+        **_access(random),
+    }
+
+
+def _disk(random: Random, number: int) -> dict[str, Any]:
+    kind = random.choice(("os", "data", "pvc", "scratch"))
+    machines = (
+        f"/subscriptions/{random.choice(_SUBSCRIPTIONS)}/resourceGroups/RG-{number % 40}/providers"
+        "/Microsoft.Compute"
+    )
+    pool = f"aks-pool{number % 200}-{number % 7}1840216-vmss"
+    holder = {
+        "os": f"{machines}/virtualMachines/vm-{number % 30_000}",
+        "data": f"{machines}/virtualMachines/vm-{number % 30_000}",
+        "pvc": f"{machines}/virtualMachineScaleSets/{pool}/virtualMachines/{number % 9}",
+        "scratch": "",
+    }[kind]
+    size = random.choice((32, 64, 128, 512, 1024))
+    properties = {
+        "creationData": {
+            "createOption": "FromImage",
+            "imageReference": {
+                "id": f"/Subscriptions/{_TENANT}/Providers/Microsoft.Compute/Locations/westeurope"
+                "/Publishers/Canonical/ArtifactTypes/VMImage/Offers/ubuntu-24_04-lts/Skus/server"
+                "/Versions/24.04.202602100"
+            },
+        },
+        "diskIOPSReadWrite": size * 5,
+        "diskMBpsReadWrite": 100,
+        "diskState": "Attached" if holder else "Unattached",
+        "tier": "P10",
+        "LastOwnershipUpdateTime": "2026-01-14T08:21:44.9104561+00:00",
+        **_stored(random, size),
+    }
+    return _resource(
+        random,
+        "Microsoft.Compute/disks",
+        f"{kind}-{{team}}-{number:06}",
+        properties,
+        managedBy=holder,
+        sku={"name": "Premium_LRS", "tier": "Premium"},
+        zones=[str(random.randrange(1, 4))],
+    )
+
+
+def _snapshot(random: Random, number: int) -> dict[str, Any]:
+    source = (
+        f"/subscriptions/{random.choice(_SUBSCRIPTIONS)}/resourceGroups/rg-{random.choice(_TEAMS)}"
+        f"-prod/providers/Microsoft.Compute/disks/data-{number}"
+    )
+    properties = {
+        "creationData": {
+            "createOption": "Copy",
+            "sourceResourceId": source,
+            "sourceUniqueId": _guid(random),
+        },
+        "incremental": True,
+        "incrementalSnapshotFamilyId": _guid(random),
+        "diskState": "Unattached",
+        **_stored(random, 128),
+    }
+    name = random.choice(("nightly-{team}-%06d", "snap-{team}-%06d", "{team}-%06d-keep")) % number
+    sku = {"name": "Standard_ZRS", "tier": "Standard"}
+    return _resource(random, "Microsoft.Compute/snapshots", name, properties, sku=sku)
+
+
+def _registry(random: Random, number: int) -> dict[str, Any]:
+    tier = random.choice(("Basic", "Standard", "Premium", "Premium"))
+    connection = {
+        "id": f"/subscriptions/{_SUBSCRIPTIONS[0]}/resourceGroups/rg-hub/providers"
+        f"/Microsoft.ContainerRegistry/registries/acr{number}/privateEndpointConnections/hub",
+        "properties": {
+            "privateEndpoint": {"id": f"/subscriptions/{_SUBSCRIPTIONS[0]}/x"},
+            "privateLinkServiceConnectionState": {"status": "Approved", "actionsRequired": "None"},
+            "provisioningState": "Succeeded",
+        },
+    }
+    closed = tier == "Premium" and random.random() < 0.3
+    off = {"status": "disabled"}
+    properties = {
+        "loginServer": f"acr{number}.azurecr.io",
+        "creationDate": "2024-05-08T11:32:20.1184519Z",
+        "provisioningState": "Succeeded",
+        "adminUserEnabled": False,
+        "policies": {
+            "quarantinePolicy": off,
+            "trustPolicy": {"type": "Notary", **off},
+            "retentionPolicy": {"days": 7, "lastUpdatedTime": "2024-05-08T11:32:27Z", **off},
+            "exportPolicy": {"status": "disabled" if closed else "enabled"},
+            "azureADAuthenticationAsArmPolicy": {"status": "enabled"},
+            "softDeletePolicy": {"retentionDays": 7, **off},
+        },
+        "encryption": off,
+        "dataEndpointEnabled": False,
+        "dataEndpointHostNames": [],
+        "privateEndpointConnections": [connection] if random.random() < 0.5 else [],
+        "publicNetworkAccess": "Disabled" if closed else "Enabled",
+        "networkRuleBypassOptions": "AzureServices",
+        "zoneRedundancy": "Enabled",
+        "anonymousPullEnabled": False,
+    }
+    return _resource(
+        random,
+        "Microsoft.ContainerRegistry/registries",
+        f"acr{{team}}{number}",
+        properties,
+        sku={"name": tier, "tier": tier},
+    )
+
+
+# Policies --------------------------------------------------------------------------------------
+
+
+def policy_of(entries: int) -> dict[str, Any]:
+    """A policy with so many scopes and so many exemptions, places of all kinds among both."""
+    scopes = [
+        {"scope": place, **_CONTENTS[number % len(_CONTENTS)]}
+        for number, place in enumerate(islice(_places(), max(0, entries - 1)))
+    ]
+    tagged = {"tag": {"name": "environment", "values": ["prod"]}, "profile": "strict"}
+    below_subscriptions = (place for place in _places() if place.count("/") > 2)
+    exempt = [*islice(cycle(below_subscriptions), entries)]
+    return {
+        "version": 1,
+        "scopes": [tagged, *scopes] if entries else [],
+        "exemptions": [
+            {
+                "scope": place,
+                "rules": ["publicNetworkAccess"],
+                "reason": "nightly copy to the archive",
+                "owner": "backup@contoso.example",
+                "approved_by": "security@contoso.example",
+                "ticket": f"CHG{number:05}",
+                "expires_on": f"{datetime.now(UTC) + timedelta(days=90):%Y-%m-%d}",
+            }
+            for number, place in enumerate(exempt)
+        ],
+    }
+
+
+_CONTENTS = ({"mode": "audit"}, {"profile": "minimum"}, {"profile": "strict"})
+
+
+def _places() -> Iterator[str]:
+    """Some for all subscriptions, then ten for each; no two are alike specific and overlap."""
+    yield "/subscriptions/*/resourceGroups/rg-sandbox-*"
+    yield "/subscriptions/*/resourceGroups/*-sandpit"
+    yield "/subscriptions/*/resourceGroups/*/providers/Microsoft.Compute/disks/*-temporary"
+    for number, subscription in enumerate(_SUBSCRIPTIONS):
+        here = f"/subscriptions/{subscription}"
+        teams = _rotated(_TEAMS, number)
+        yield here
+        yield f"{here}/resourceGroups/rg-{teams[0]}-*"
+        yield f"{here}/resourceGroups/*-dr"
+        yield f"{here}/resourceGroups/rg-{teams[1]}-dev"
+        compute = f"{here}/resourceGroups/rg-{teams[2]}-prod/providers/Microsoft.Compute"
+        yield f"{compute}/disks/os-{teams[2]}-{number:06}"
+        yield f"{compute}/disks/data-{teams[2]}-{number:06}"
+        yield f"{compute}/disks/scratch-*"
+        yield f"{compute}/snapshots/*-keep"
+        anywhere = f"{here}/resourceGroups/rg-{teams[3]}-*/providers"
+        yield f"{anywhere}/Microsoft.Compute/snapshots/nightly-*"
+        yield f"{anywhere}/Microsoft.ContainerRegistry/registries/*{teams[3]}*"
+
+
+def _rotated(words: Sequence[str], by: int) -> Sequence[str]:
+    by %= len(words)
+    return [*words[by:], *words[:by]]
