@@ -41,12 +41,14 @@ _ENVELOPE = {
 class Judged:
     """What the guard would find in one resource, and do about it.
 
-    `unknown` are the rules whose setting nobody can tell yet (templates); `findings` has all that
+    `resource` is None where the ID is none that can be read, or none is given yet. `unknown` are
+    the rules whose setting nobody can tell yet (templates); `findings` has all that
     deviates: what is exempt, and what is unknown, too. `lines` say where its settings stand in
     `file`, by rule, `line` where it begins.
     """
 
     resource_id: str
+    resource: ResourceId | None
     guard: Guard
     body: Body
     state: ComplianceState
@@ -78,9 +80,11 @@ def judge(row: Any, policy: Policy, now: datetime) -> Judged | None:
     if guard is None:
         return None
     body = as_arm(row)
-    verdict = decide(guard, _id_of(row), body, policy, Mode.ENFORCE, now)
+    resource = _id_of(row)
+    verdict = decide(guard, resource, body, policy, Mode.ENFORCE, now)
     return Judged(
         resource_id=str(row.get("id") or row.get("name") or ""),
+        resource=resource,
         guard=guard,
         body=body,
         state=verdict.state,

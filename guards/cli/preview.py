@@ -228,7 +228,7 @@ class Tally:
         if judged is None:
             self.not_guarded += 1
             return
-        resource = ResourceId.parse(row.get("id"))
+        resource = judged.resource or ResourceId.parse(row.get("id"))  # which says what is wrong
         type_ = judged.guard.resource_type
         subscription, group = resource.subscription.lower(), resource.group
         name, source = owner(row, self._tag)

@@ -155,10 +155,7 @@ def _resource(row: Any) -> tuple[str, Body] | None:
     resource = ResourceId.parse(row.get("id"))
     if resource.type.lower() not in by_type(GUARDS):
         return None
-    try:
-        return resource.key, as_arm(row)
-    except RecursionError as e:
-        raise Unreadable("child resources within child resources, too many to follow") from e
+    return resource.key, as_arm(row)
 
 
 # One event -------------------------------------------------------------------------------------

@@ -48,6 +48,7 @@ def judge_template(
     findings = (*worst.findings, *worst.exempted)
     return Judged(
         resource_id=resource.name.text if isinstance(resource.name, Unresolved) else resource.name,
+        resource=None,
         guard=guard,
         body=worst_body,
         state=ComplianceState.UNKNOWN if worst.findings and not certain else worst.state,

@@ -200,7 +200,7 @@ class Children:
     explanation: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)  # one of a kind: comparing all of it costs time
 class Guard:
     """Everything Export Guard knows of one resource type.
 

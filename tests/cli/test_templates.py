@@ -366,7 +366,7 @@ STRICT = policy.default(GUARDS)
 
 def reads_tags(rules: Policy) -> bool:
     """Whether the tags of a resource can make a difference."""
-    return any(one.tag for one in (*rules.layers, *rules.exemptions))
+    return any(one.tag for one in rules.layers) or any(one.tag for one in rules.exemptions)
 
 
 POLICIES: list[dict[str, Any]] = [

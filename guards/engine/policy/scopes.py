@@ -160,9 +160,13 @@ class _Names:
         if value in self.exact:
             nodes.append(self.exact[value])
         for length, starts in self.starts.items():
-            nodes += [n for glob, n in starts.get(value[:length], ()) if matches(glob, value)]
+            for glob, node in starts.get(value[:length], ()):
+                if matches(glob, value):
+                    nodes.append(node)
         for length, ends in self.ends.items():
-            nodes += [n for glob, n in ends.get(value[-length:], ()) if matches(glob, value)]
+            for glob, node in ends.get(value[-length:], ()):
+                if matches(glob, value):
+                    nodes.append(node)
         for glob, (fragment, node) in self.rest.items():
             if fragment in value and matches(glob, value):  # the first is quick, and mostly enough
                 nodes.append(node)
