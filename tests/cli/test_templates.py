@@ -546,7 +546,7 @@ def judged(folder: Path, document: Any, rules: policy.Policy, given_: Mapping[st
 CERTAIN = (COMPLIANT, NON_COMPLIANT)
 FORMS = st.sampled_from([plain, symbolic, outer, inner])
 ENOUGH = settings(
-    suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=400
+    suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=120
 )
 
 

@@ -176,7 +176,7 @@ _GLOBS = st.text("ab*", min_size=1, max_size=4).filter(lambda glob: glob.strip("
 _GROUPS = ["".join(word) for n in range(1, 7) for word in product("ab", repeat=n)]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(_GLOBS, _GLOBS)
 def test_no_policy_leaves_open_which_of_two_scopes_wins(one: str, other: str) -> None:
     """Two that hold for the same group and weigh the same are refused, and no others."""

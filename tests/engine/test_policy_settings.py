@@ -130,7 +130,7 @@ def test_the_strictest_finds_all_that_each_of_them_finds(
                 assert list(Mode).index(found[rule]) >= list(Mode).index(mode)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(changed())
 def test_what_is_not_called_looser_closes_no_less(
     drawn: tuple[Guard, TypePolicy, TypePolicy],
