@@ -24,7 +24,7 @@ check: setup     ## lint, format and types
 	@$(PY) -m ruff format --check .
 	@$(PY) -m mypy
 
-bench: setup     ## the benchmark: prints CPU, latency, memory and cold start beside floors of the same run
+bench: setup     ## the benchmark: prints CPU, latency, memory, cold start and estates beside floors of the same run
 	@$(PY) -m sandbox bench
 
 format: setup    ## let ruff mend what it can

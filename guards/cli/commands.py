@@ -85,7 +85,7 @@ def explain(args: argparse.Namespace, policy: Policy) -> int:
 
 @_with_policy
 def preview(args: argparse.Namespace, policy: Policy) -> int:
-    """0, or 2 if something could not be read."""
+    """0, or 2 if something could not be read; 130 after Ctrl-C."""
     from guards.cli import preview as previewing
 
     return previewing.run(
