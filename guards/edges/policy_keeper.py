@@ -29,6 +29,9 @@ CHECK_S = 60.0
 RETRY_S = 5.0
 """The same while there is none yet: events come back of themselves, and nobody is hammered."""
 
+TELLING_S = 5.0
+"""For alerts about the policy: an event waits for them, and Event Grid for the event."""
+
 _MOST_UNTOLD = 20
 
 
@@ -113,10 +116,18 @@ class PolicyKeeper:
         except (Transient, PolicyError) as e:
             self._trouble = str(e).removeprefix(f"{UNREADABLE}: ")
             self._report()
+        except Exception as e:
+            log.exception("the policy %s cannot be read", self._source.name)
+            self._trouble = f"an error of Export Guard itself, {type(e).__name__}"
+            self._report()
         wait = CHECK_S if self._policy is not None else RETRY_S
         self._next_check = self._clock.monotonic() + wait
-        await self._announce()
-        await self._tell()
+        try:
+            async with asyncio.timeout(TELLING_S):
+                await self._announce()
+                await self._tell()
+        except TimeoutError:
+            log.warning("alerts about the policy take too long and are posted later")
 
     async def _refresh(self) -> None:
         """Read the document if it changed, and put it in force if it is a policy."""

@@ -2,16 +2,20 @@
 
 import asyncio
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import pytest
 
 from guards import GUARDS, disk
+from guards.edges import policy_keeper
 from guards.edges.policy_keeper import CHECK_S, RETRY_S, PolicyKeeper
 from guards.edges.policy_source import Document
 from guards.edges.register import Seen
+from guards.engine import policy
 from guards.engine.errors import Transient
 from guards.engine.model import Mode
+from guards.engine.ports import Receipt
 from tests.fakes import Clock, Queue, Trouble
 
 STRICT = "version: 1\n"
@@ -214,6 +218,44 @@ async def test_a_policy_that_turns_bad_leaves_the_last_good_one_in_force(text: s
     ((severity, reason),) = world.told
     assert severity == "high"
     assert f"{good.hash[:12]}…) stays in force" in reason
+
+
+async def test_an_error_of_our_own_leaves_the_last_good_policy_in_force(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A document that breaks the parser stops neither the events nor the alert."""
+    world = World()
+    good = await world.keeper.current()
+
+    def broken(*_: object) -> None:
+        raise RuntimeError("nobody thought of this")
+
+    monkeypatch.setattr(policy, "parse", broken)
+    world.source.text = AUDIT
+    await world.later()
+    assert await world.keeper.current() is good
+    ((severity, reason),) = world.told
+    assert severity == "high"
+    assert "RuntimeError" in reason
+
+
+async def test_slow_alerts_do_not_hold_up_an_event(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are posted at a later check."""
+    monkeypatch.setattr(policy_keeper, "TELLING_S", 0.05)
+    world = World(AUDIT, remembered=STRICT)
+    gate = asyncio.Event()
+    put = world.queue.put
+
+    async def slow(message: Mapping[str, Any], delay_s: float = 0) -> Receipt:
+        await gate.wait()
+        return await put(message, delay_s)
+
+    monkeypatch.setattr(world.queue, "put", slow)
+    assert (await world.keeper.current()).of(disk.GUARD)["networkAccessPolicy"].mode is Mode.AUDIT
+    assert world.told == []
+    gate.set()
+    await world.later()
+    assert [severity for severity, _ in world.told] == ["high"]
 
 
 async def test_trouble_that_comes_back_is_told_again() -> None:
