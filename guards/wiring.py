@@ -179,6 +179,7 @@ class App:
         self._storage_identity = self._storage_credential()
         work, alerts = (self._queue(name, transport) for name in (WORK_QUEUE, ALERTS_QUEUE))
         clock = SystemClock()
+        self._blob_identity: Identity | None = None
         keeper = PolicyKeeper(
             self._policy_source(), Register(work), StorageQueue(alerts), clock, GUARDS
         )
@@ -198,8 +199,9 @@ class App:
     async def close(self) -> None:
         """Close connections; for tests and the benchmark, Functions just ends the process."""
         await self._identity.close()
-        if self._storage_identity:
-            await self._storage_identity.close()
+        for identity in (self._storage_identity, self._blob_identity):
+            if identity is not None:
+                await identity.close()
         await self._session.close()
 
     def _storage_credential(self) -> Identity | None:
@@ -221,7 +223,9 @@ class App:
             url = blob_url(settings.policy, settings.blob_hosts, settings.blob_endpoint)
         except ValueError as e:
             return NoSource(str(e))
-        return BlobSource(url, self._session, self._identity)
+        # Of its own: an account that refuses its tokens must not renew those for ARM.
+        self._blob_identity = Identity(settings.arm_scope, client_id=settings.client_id)
+        return BlobSource(url, self._session, self._blob_identity)
 
     def _queue(self, name: str, transport: Any) -> QueueClient:
         storage = self._settings.storage

@@ -33,9 +33,12 @@ def load(path: Path, now: datetime) -> Policy:
 def _text(path: Path) -> str:
     try:
         with path.open("rb") as file:
-            content = file.read(4 * MAX_SIZE + 1)  # a character takes at most four bytes
+            content = file.read(MAX_SIZE + 1)
     except OSError as e:
         raise PolicyError([Mistake(0, "policy", f"cannot be read: {e.strerror}")]) from e
+    if len(content) > MAX_SIZE:
+        advice = f"more than {MAX_SIZE:,} bytes, which is the most that is read"
+        raise PolicyError([Mistake(0, "policy", advice)])
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as e:

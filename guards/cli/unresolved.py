@@ -19,6 +19,7 @@ from guards.engine.errors import Unreadable
 from guards.engine.ids import ResourceId
 from guards.engine.model import Body, ComplianceState, Finding, Guard, Mode, TypePolicy
 from guards.engine.policy import Applied, Policy
+from guards.engine.policy.scopes import folded
 from guards.engine.policy.unsettled import Place, Tags, bounds
 from guards.engine.rules import merged, nested
 
@@ -82,7 +83,7 @@ def _place(resource: TemplateResource, guard: Guard, within: tuple[str, str]) ->
         for own, given in zip((resource.subscription, resource.group), within, strict=True)
     )
     parts = (subscription, group, guard.resource_type, resource.name)
-    return tuple(None if isinstance(part, Unresolved) else part.lower() for part in parts)
+    return tuple(None if isinstance(part, Unresolved) else folded(part) for part in parts)
 
 
 def _tags(value: Any) -> Tags:
@@ -90,7 +91,7 @@ def _tags(value: Any) -> Tags:
         return None
     named = value.items() if isinstance(value, Mapping) else ()
     return {
-        name.lower(): None if isinstance(its, Unresolved) else its
+        folded(name): None if isinstance(its, Unresolved) else its
         for name, its in named
         if isinstance(its, str | Unresolved)
     }

@@ -22,6 +22,9 @@ MAX_TEXT = 1024 * 1024
 """Bytes of a policy, however small it was packed."""
 
 
+_LONGEST = 256 * 1024
+"""Characters of a text that may fit a value when packed; longer ones are not worth the time."""
+
 _HASH = "guardpolicyhash"
 _TEXT = "guardpolicytext"
 _IS_HASH = re.compile(r"[0-9a-f]{64}")
@@ -69,7 +72,7 @@ class Register:
             if name.lower() not in (_HASH, _TEXT)
         }
         metadata[_HASH] = seen.hash
-        packed = _packed(seen.text)
+        packed = await asyncio.to_thread(_packed, seen.text)
         if packed:
             metadata[_TEXT] = packed
         try:
@@ -97,6 +100,8 @@ def _seen(metadata: dict[str, str]) -> Seen | None:
 
 def _packed(text: str) -> str:
     """Text as a metadata value; "" if it is too long for one."""
+    if len(text) > _LONGEST:
+        return ""
     value = base64.b64encode(zlib.compress(text.encode("utf-8", "replace"), 9)).decode()
     return value if text and len(value) <= MAX_VALUE else ""
 

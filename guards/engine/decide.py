@@ -17,8 +17,9 @@ from guards.engine.policy.exemptions import Exemption
 class Verdict:
     """`findings` are what deviates and is not exempt; `to_close` those the policy enforces.
 
-    `exempted` are findings that an exemption covers, `exemption` the one that ends first of those
-    they hang on; `applied` is what the policy says about this resource.
+    `exempted` are findings that an exemption covers, `exempting` the ones they hang on, in the same
+    order, `exemption` that of these which ends first; `applied` is what the policy says about this
+    resource.
     """
 
     state: ComplianceState
@@ -26,6 +27,7 @@ class Verdict:
     findings: tuple[Finding, ...] = ()
     to_close: tuple[Finding, ...] = ()
     exempted: tuple[Finding, ...] = ()
+    exempting: tuple[Exemption, ...] = ()
     exemption: Exemption | None = None
 
 
@@ -55,6 +57,7 @@ def by(applied: Applied, guard: Guard, body: Body, cap: Mode, now: datetime) -> 
         findings=left,
         to_close=tuple(f for f in left if f.mode.capped(cap) is Mode.ENFORCE),
         exempted=exempted,
+        exempting=tuple(e for e in used.values() if e),
         exemption=min((e for e in used.values() if e), key=_end, default=None),
     )
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from guards.engine import alerts
 from guards.engine.decide import Verdict
 from guards.engine.look import Look, Result
-from guards.engine.model import Body, Outcome, Severity
+from guards.engine.model import Body, Mode, Outcome, Severity
 from guards.engine.tasks import Evidence
 
 _ACCEPTED_YET_OPEN = (
@@ -37,7 +37,7 @@ async def follow_up(look: Look, body: Body, held: Evidence, verdict: Verdict) ->
     paths = {change.path for change in held.changes}
     planned = [finding for finding in held.findings if finding.path in paths]
     still = [finding.rule for finding in planned if finding.rule in open_now]
-    goes_on = not held.covers(verdict.findings)
+    more = goes_on(held, verdict)
     made = look.made(held.changes, body)
 
     if not still:
@@ -47,19 +47,26 @@ async def follow_up(look: Look, body: Body, held: Evidence, verdict: Verdict) ->
         if left:
             reason += f"{'. ' * bool(reason)}Left open: {', '.join(left)}"
         result = await look.tell(outcome, held, reason, made)
-        return None if goes_on else result
+        return None if more else result
     if held.accepted:
         reason = _ACCEPTED_YET_OPEN.format(rules=", ".join(still))
         result = await look.tell(Outcome.NOT_REVERTED, at_least_high(held), reason, made)
-        return None if goes_on else result
-    if goes_on and len(still) < len(planned):
+        return None if more else result
+    if more and len(still) < len(planned):
         closed = tuple(finding for finding in planned if finding.rule not in still)
         told = replace(held, findings=closed)
         await look.tell(Outcome.FOUND_CLOSED, told, _FOUND_CLOSED, made)
         return None
-    if not goes_on and not {finding.rule for finding in verdict.findings} & set(still):
+    if not more and not {finding.rule for finding in verdict.findings} & set(still):
         return await look.tell(Outcome.NOT_REVERTED, held, _NO_LONGER_ENFORCED, made)
     return None
+
+
+def goes_on(held: Evidence, verdict: Verdict) -> bool:
+    """Whether there is more to do than the earlier look knew of: found or enforced since."""
+    reported = {finding.rule for finding in held.findings if finding.mode is not Mode.ENFORCE}
+    enforced = {finding.rule for finding in verdict.to_close}
+    return not held.covers(verdict.findings) or bool(reported & enforced)
 
 
 def at_least_high(evidence: Evidence) -> Evidence:

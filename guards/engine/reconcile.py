@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from guards.engine import alerts
 from guards.engine.decide import Verdict
 from guards.engine.errors import Gone, GuardError, StillRunning, Terminal, Transient
-from guards.engine.follow_up import at_least_high, follow_up
+from guards.engine.follow_up import at_least_high, follow_up, goes_on
 from guards.engine.ids import ResourceId
 from guards.engine.later import put_off, recheck_if_early
 from guards.engine.look import Look, Result
@@ -53,7 +53,8 @@ async def reconcile(
         evidence = task.evidence or look.seen((), (), Severity.HIGH, {})
         return await look.tell(Outcome.NOT_REVERTED, evidence, f"could not be read: {e}")
     result = await _judge(look, body)
-    if result.outcome is not Outcome.DEFERRED:
+    settled = result.outcome is Outcome.EXEMPT and not in_progress(body)
+    if result.outcome is not Outcome.DEFERRED and not settled:
         await recheck_if_early(look, body)
     return result
 
@@ -78,7 +79,7 @@ async def _judge(look: Look, body: Body) -> Result:
         result = await follow_up(look, body, held, verdict)
         if result is not None:
             return result
-        if not held.covers(verdict.findings):
+        if goes_on(held, verdict):
             look = replace(look, task=replace(look.task, evidence=None))
     if not verdict.findings:
         if verdict.exempted:
@@ -171,8 +172,10 @@ def _how_it_ended(look: Look, plan: Plan, after: Body) -> tuple[Outcome, str]:
 
 def _exempt(verdict: Verdict) -> str:
     """Which findings are exempt, until when, and by whom."""
-    rules = ", ".join(finding.rule for finding in verdict.exempted)
-    return f"{rules} exempt: {verdict.exemption}"
+    rules: dict[str, list[str]] = {}
+    for finding, exemption in zip(verdict.exempted, verdict.exempting, strict=True):
+        rules.setdefault(str(exemption), []).append(finding.rule)
+    return "; ".join(f"{', '.join(names)} exempt: {why}" for why, names in rules.items())
 
 
 async def _alert_or_leave(

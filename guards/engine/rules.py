@@ -1,7 +1,7 @@
 """Evaluating a rule on a body: the part that is the same for every setting."""
 
 from collections.abc import Callable, Mapping
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 from guards.engine.events import clean
@@ -19,7 +19,7 @@ def at(body: Body, path: str) -> Any:
     return value
 
 
-@cache
+@lru_cache(maxsize=256)
 def _parts(path: str) -> tuple[str, ...]:
     return tuple(path.split("."))
 

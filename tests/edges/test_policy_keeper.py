@@ -135,7 +135,7 @@ async def test_a_change_comes_into_force_and_is_told_with_what_it_loosens() -> N
     assert "2026-03-01T11:00:00.000Z" in reason
     for text in (STRICT, AUDIT):
         assert hashlib.sha256(text.encode()).hexdigest()[:12] in reason
-    assert "it loosens: every rule: mode enforce to audit" in reason
+    assert "it loosens (1): every rule: mode enforce to audit" in reason
 
 
 async def test_a_change_that_only_tightens_is_told_quietly() -> None:
@@ -258,15 +258,67 @@ async def test_slow_alerts_do_not_hold_up_an_event(monkeypatch: pytest.MonkeyPat
     assert [severity for severity, _ in world.told] == ["high"]
 
 
-async def test_trouble_that_comes_back_is_told_again() -> None:
-    """The same trouble after it was over is news; it has the same ID on the same day."""
+async def test_trouble_that_comes_and_goes_is_told_once_a_day() -> None:
+    """Two kinds of it, by turns: not an alert a minute."""
     world = World()
     await world.keeper.current()
-    for text in (None, STRICT, None):
+    for text in (None, BROKEN, STRICT) * 5:
         world.source.text = text
         await world.later()
     ids = [m.json["alertId"] for m in world.queue.messages]
-    assert (len(ids), len(set(ids))) == (2, 1)
+    assert len(ids) == len(set(ids)) == 2
+
+
+async def test_a_change_and_the_way_back_are_both_told_though_storage_was_away() -> None:
+    """Whoever opens a window while the queue cannot be reached is told of afterwards."""
+    world = World()
+    await world.keeper.current()
+    world.memory.down = True
+    for text in (AUDIT, STRICT):
+        world.source.text = text
+        await world.later()
+    assert world.told == []
+    world.memory.down = False
+    await world.later()
+    assert [severity for severity, _ in world.told] == ["high", "low"]
+
+
+async def test_a_change_is_told_though_nobody_remembers_what_was_before() -> None:
+    """The metadata was cleared; this instance knows what it had in force."""
+    world = World()
+    await world.keeper.current()
+    world.memory.seen = None
+    world.source.text = AUDIT
+    await world.later()
+    ((severity, reason),) = world.told
+    assert severity == "high"
+    assert "mode enforce to audit" in reason
+
+
+async def test_a_change_that_cannot_be_remembered_is_told_once() -> None:
+    """The queue's metadata may be full: that is no reason for an alert a minute."""
+    world = World()
+    await world.keeper.current()
+
+    async def refused(seen: Seen) -> None:
+        raise Transient("metadata too large")
+
+    world.memory.remember = refused  # type: ignore[method-assign]
+    world.source.text = AUDIT
+    for _ in range(3):
+        await world.later()
+    assert [severity for severity, _ in world.told] == ["high"]
+
+
+async def test_after_a_long_silence_nobody_is_judged_by_the_old_policy() -> None:
+    """An instance without events for hours: a burst waits for the check instead of going on."""
+    world = World(AUDIT)
+    await world.keeper.current()
+    world.source.text = STRICT
+    world.clock.passed += 3 * 3600
+    burst = await asyncio.gather(*(world.keeper.current() for _ in range(10)))
+    assert {found.of(disk.GUARD)["networkAccessPolicy"].mode for found in burst} == {Mode.ENFORCE}
+    assert len(world.source.asked) == 2
 
 
 async def test_trouble_that_lasts_is_told_once_a_day() -> None:

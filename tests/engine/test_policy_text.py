@@ -79,7 +79,7 @@ def test_a_nesting_bomb_is_refused_in_a_sentence(
 def test_more_than_a_mebibyte_is_not_read(size: int) -> None:
     """Whatever it holds."""
     (told,) = mistakes("version: 1\n#" + "x" * (size - 12))
-    assert told == f"policy: {size:,} characters; at most 1,048,576 are read"
+    assert told == f"policy: {size:,} bytes; at most 1,048,576 are read"
 
 
 def test_a_mebibyte_is_read() -> None:

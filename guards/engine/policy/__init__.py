@@ -25,7 +25,7 @@ from guards.engine.ids import ResourceId
 from guards.engine.model import Body, Guard, Mode, TypePolicy
 from guards.engine.policy import file, text
 from guards.engine.policy.exemptions import Exemption, Tag, moment
-from guards.engine.policy.scopes import Index, Parts, Scope, parts_of
+from guards.engine.policy.scopes import Index, Parts, Scope, folded, parts_of
 from guards.engine.policy.settings import Given, capped, laid, looser, of_profile, strictest
 from guards.engine.policy.shape import Profile, TagModel
 from guards.engine.policy.text import Document, Mistake, Path, PolicyError, place
@@ -33,7 +33,6 @@ from guards.engine.policy.text import Document, Mistake, Path, PolicyError, plac
 __all__ = ["Applied", "Layer", "Policy", "PolicyError", "default", "parse"]
 
 _MAX_CACHED = 4096
-_MOST_TOLD = 200
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -117,14 +116,6 @@ class Policy:
         tags = body.get("tags")
         return self._applied(guard, parts, tags if isinstance(tags, Mapping) else {})
 
-    def within(self, guard: Guard, scope: Scope) -> TypePolicy:
-        """What it says about one type in a whole scope, more specific ones left aside."""
-        return self._applied(guard, scope.parts, {}).rules
-
-    def tagged(self, guard: Guard, tag: Tag) -> TypePolicy:
-        """What it says about resources with a tag, outside every other scope."""
-        return self._applied(guard, (), {tag.name: tag.values[0]}).rules
-
     def out_of_scope(self, guard: Guard, resource: ResourceId) -> bool:
         """Whether the ID alone tells that nothing of the resource is looked at."""
         return not self._tags and self.applied(guard, resource, {}).off
@@ -136,7 +127,7 @@ class Policy:
         if tags and (self._tags or self._exempt_tags):
             for name, value in tags.items():
                 if isinstance(name, str) and isinstance(value, str):
-                    key = (name.lower(), value)
+                    key = (folded(name), value)
                     by_tag += self._tags.get(key, ())
                     found += [
                         e
@@ -184,7 +175,7 @@ def _by_tag[T](entries: Iterable[tuple[Tag | None, T]]) -> dict[tuple[str, str],
     for tag, value in entries:
         for one in tag.values if tag else ():
             assert tag is not None
-            found.setdefault((tag.name.lower(), one), []).append(value)
+            found.setdefault((folded(tag.name), one), []).append(value)
     return found
 
 
@@ -203,16 +194,8 @@ def parse(content: str, guards: Iterable[Guard], now: datetime) -> Policy:
     builder = _Builder(document, catalogue, read.mistakes)
     policy = builder.policy(read, hashlib.sha256(content.encode("utf-8", "replace")).hexdigest())
     if read.mistakes:
-        raise PolicyError(_first(sorted(read.mistakes, key=lambda mistake: mistake.line)))
+        raise PolicyError(sorted(read.mistakes, key=lambda mistake: mistake.line))
     return policy
-
-
-def _first(mistakes: list[Mistake]) -> list[Mistake]:
-    """As many as a person reads; a file of another kind has one on every line."""
-    more = len(mistakes) - _MOST_TOLD
-    if more <= 0:
-        return mistakes
-    return [*mistakes[:_MOST_TOLD], Mistake(0, "policy", f"and {more} mistakes more")]
 
 
 def default(guards: Iterable[Guard]) -> Policy:
@@ -311,7 +294,7 @@ class _Builder:
         for number, layer in scopes:
             places: list[object] = [("scope", layer.scope.parts)] if layer.scope else []
             if layer.tag:
-                places += [("tag", layer.tag.name.lower(), value) for value in layer.tag.values]
+                places += [("tag", folded(layer.tag.name), value) for value in layer.tag.values]
             for key in places:
                 first = exact.setdefault(key, number)
                 if first != number:

@@ -15,6 +15,7 @@ from guards.engine.events import clean
 from guards.engine.model import Guard
 from guards.engine.policy import Layer, Policy
 from guards.engine.policy.exemptions import Exemption
+from guards.engine.policy.scopes import folded
 from guards.engine.policy.settings import laid, loosening, of_profile, values
 from guards.engine.policy.shape import Profile
 
@@ -24,26 +25,45 @@ type _Setting = tuple[str, str, str]
 _TAGS = (99, 0, 0)
 """Tags come last, whatever the IDs say."""
 
+_MOST_PAIRS = 100_000
+"""About two seconds; beyond it a policy is another one rather than a changed one."""
 
-def loosened(old: Policy, new: Policy, now: datetime) -> list[str]:
-    """What `new` leaves open that `old` did not, a sentence each; empty if nothing."""
-    found = []
-    if new.tags_may_exempt and not old.tags_may_exempt:
-        found.append("tags may now exempt and loosen")
+
+def loosened(old: Policy, new: Policy, now: datetime) -> list[str] | None:
+    """What `new` leaves open that `old` did not, a sentence each, what reaches furthest first.
+
+    Empty if nothing; None if so much has changed that it cannot be told in time.
+    """
     before, after = _places(old), _places(new)
-    pairs = (
-        (one, other)
-        for one in before.values()
-        for other in after.values()
-        if not (one.persists(after) and other.persists(before)) and one.meets(other)
-    )
-    for one, other in pairs:
-        for setting in one.named.keys() & other.named.keys():
+    gone = [place for place in before.values() if not place.persists(after)]
+    come = [place for place in after.values() if not place.persists(before)]
+    if len(gone) * len(after) + len(come) * len(before) > _MOST_PAIRS:
+        return None
+    pairs = {(one.key, other.key): (one, other) for one in gone for other in after.values()}
+    pairs |= {(one.key, other.key): (one, other) for one in before.values() for other in come}
+    found: dict[str, tuple[int, ...]] = {}
+    if new.tags_may_exempt and not old.tags_may_exempt:
+        found["tags may now exempt and loosen"] = ()
+    for one, other in pairs.values():
+        for setting in _shared(one, other):
             change = loosening(setting[2], one.named[setting], other.named[setting])
             places = (before.get(other.key), after.get(one.key))
             if change and _both_count(setting, one, other, places, tags=new.tags_may_exempt):
-                found.append(_sentence(setting, one, other, change))
-    return [*dict.fromkeys(sorted(found)), *_exemptions(old, new, now)]
+                found[_sentence(setting, one, other, change)] = max(one.rank, other.rank)
+    if new.tags_may_exempt:
+        for place in gone:
+            if place.layer.tag is not None:  # even what it does not name counters other tags
+                found[f"{place.where}: another tag may count where this one did"] = place.rank
+    exemptions = _exemptions(old, new, now)
+    if exemptions is None:
+        return None
+    return [*sorted(found, key=lambda text: (found[text], text)), *exemptions]
+
+
+def _shared(one: "_Place", other: "_Place") -> Iterator[_Setting]:
+    """The settings that both name, if some resource may be within both."""
+    settings = one.named.keys() & other.named.keys()
+    return iter(settings if settings and one.meets(other) else ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +108,7 @@ def _places(policy: Policy) -> dict[object, _Place]:
             named["", "every rule", "mode"] = layer.cap
         key: object = layer.scope.parts if layer.scope else ()
         for value in layer.tag.values if layer.tag else ("",):
-            key = ("tag", layer.tag.name.lower(), value) if layer.tag else key
+            key = ("tag", folded(layer.tag.name), value) if layer.tag else key
             found[key] = _Place(key, layer, value, named)
     return found
 
@@ -141,14 +161,23 @@ def _sentence(setting: _Setting, one: _Place, other: _Place, change: str) -> str
     return f"{where}{type_}{' ' if type_ else ''}{rule}: {change}"
 
 
-def _exemptions(old: Policy, new: Policy, now: datetime) -> list[str]:
-    """Exemptions that cover what none did before, or last longer."""
+def _exemptions(old: Policy, new: Policy, now: datetime) -> list[str] | None:
+    """Exemptions that cover what none did before, or last longer; None if there are too many."""
+    until: dict[object, datetime] = {}
+    for one in old.exemptions:
+        until[one.key] = max(one.expires_on, until.get(one.key, one.expires_on))
+    fresh = [
+        one
+        for one in new.exemptions
+        if one.expires_on > now and until.get(one.key, now) < one.expires_on
+    ]
+    if len(fresh) * len(old.exemptions) > _MOST_PAIRS:
+        return None
     found = []
-    for one in new.exemptions:
-        if one.expires_on <= now or any(_includes(other, one) for other in old.exemptions):
+    for one in fresh:
+        if any(_includes(other, one) for other in old.exemptions):
             continue
-        longer = any(one.key == other.key and other.expires_on > now for other in old.exemptions)
-        what = "prolonged" if longer else "new"
+        what = "prolonged" if until.get(one.key, now) > now else "new"
         found.append(f"{what} exemption: {clean(one.where, 300)} ({', '.join(one.rules)}) {one}")
     return found
 
@@ -161,5 +190,5 @@ def _includes(old: Exemption, new: Exemption) -> bool:
         return False
     if old.tag is None:
         return True
-    same = new.tag is not None and old.tag.name.lower() == new.tag.name.lower()
+    same = new.tag is not None and folded(old.tag.name) == folded(new.tag.name)
     return same and new.tag is not None and set(old.tag.values) >= set(new.tag.values)

@@ -4,6 +4,7 @@
 and command line all ask it, with their clock. From the second it expires it counts no more.
 """
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
@@ -12,13 +13,16 @@ from guards.engine import alerts
 from guards.engine.alerts import Alert
 from guards.engine.events import clean
 from guards.engine.model import Outcome, Severity, Source
-from guards.engine.policy.scopes import Scope
+from guards.engine.policy.scopes import Scope, folded
 from guards.engine.shapes import timestamp
 
 LONGEST = timedelta(days=366)
 """At most a year, a leap year included, from the moment the policy is read."""
 
 WARN_DAYS = (15, 1)
+
+_DATE = re.compile(r"\d{4}-\d\d-\d\d([T ]|$)")
+"""Not the weeks and ordinal days that ISO 8601 has as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +71,7 @@ class Exemption:
     @property
     def key(self) -> tuple[object, ...]:
         """What makes it the same exemption after its date or its reason was changed."""
-        tag = (self.tag.name.lower(), *sorted(self.tag.values)) if self.tag else ()
+        tag = (folded(self.tag.name), *sorted(self.tag.values)) if self.tag else ()
         return self.scope.parts if self.scope else (), tag, tuple(sorted(self.rules))
 
 
@@ -79,6 +83,8 @@ def moment(text: str) -> datetime:
     """
     form = "write a date such as 2026-12-31, which ends at 00:00 UTC that day, or a time with zone"
     try:
+        if not _DATE.match(text):
+            raise ValueError(text)
         if len(text) == len("2026-12-31"):
             return datetime.combine(date.fromisoformat(text), time(), UTC)
         read = datetime.fromisoformat(text)
@@ -114,7 +120,11 @@ def expiring(exemptions: Iterable[Exemption], since: datetime, now: datetime) ->
     """
     found = []
     for one in exemptions:
-        due = [d for d in WARN_DAYS if since < one.expires_on - timedelta(days=d) <= now]
+        due = [
+            d
+            for d in WARN_DAYS
+            if since + timedelta(days=d) < one.expires_on <= now + timedelta(days=d)
+        ]
         if due and now < one.expires_on:
             found.append(Expiry(one, min(due)))
     return tuple(found)

@@ -42,8 +42,9 @@ def read(document: Document, guards: tuple[Guard, ...], now: datetime) -> File:
     try:
         valid = model.model_validate(data, context=context)
     except ValidationError as e:
-        mistakes += _mistakes(e, document, model)
-        bad = {_unit(error["loc"]) for error in e.errors()}
+        errors = e.errors(include_url=False)
+        mistakes += [_told(error, document, model) for error in errors]
+        bad = {_unit(error["loc"]) for error in errors}
         valid = model.model_validate(_without(data, bad), context=context)
     kept = {
         name: [i for i in range(_length(data, name)) if (name, i) not in bad] for name in _LISTS
@@ -91,13 +92,9 @@ def _without(data: dict[str, Any], bad: set[Path]) -> dict[str, Any]:
     return {**left, "version": 1}
 
 
-def _mistakes(error: ValidationError, document: Document, model: Any) -> list[Mistake]:
-    found = []
-    for one in error.errors(include_url=False):
-        path: Path = one["loc"]
-        text = _advice(dict(one), path, model)
-        found.append(Mistake(document.line(path), place(path), text))
-    return sorted(found, key=lambda mistake: mistake.line)
+def _told(error: Any, document: Document, model: Any) -> Mistake:
+    path: Path = error["loc"]
+    return Mistake(document.line(path), place(path), _advice(error, path, model))
 
 
 def _advice(error: Mapping[str, Any], path: Path, model: Any) -> str:

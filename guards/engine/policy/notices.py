@@ -23,13 +23,13 @@ def changed(
     """The policy's content is another; None if what it loosened cannot be told any more."""
     if loosened is None:
         what = (
-            "what it loosened cannot be told, as the text before is not kept: compare the versions "
-            "where it is stored"
+            "what it loosened cannot be told, as the text before is not known or too much is "
+            "different: compare the versions where it is stored"
         )
     elif loosened:
         more = len(loosened) - _MAX_SHOWN
         shown = "; ".join(loosened[:_MAX_SHOWN])
-        what = f"it loosens: {shown}{f'; and {more} more' if more > 0 else ''}"
+        what = f"it loosens ({len(loosened)}): {shown}{f'; and {more} more' if more > 0 else ''}"
     else:
         what = "it loosens nothing"
     reason = (

@@ -26,13 +26,23 @@ type Parts = tuple[str, ...]
 """Subscription, resource group, type and name, lower case; a scope may have fewer."""
 
 
+def folded(text: str) -> str:
+    """A name in the casing it is compared in; letters only Unicode calls alike stay different.
+
+    Else an exemption for `rg-backup` would cover a group that has the Kelvin sign for its k.
+    """
+    if text.isascii():
+        return text.lower()
+    return "".join(c.lower() if c.lower().upper() == c else c for c in text)
+
+
 def parts_of(resource: ResourceId) -> Parts:
     """What scopes are compared with."""
     return (
-        resource.subscription.lower(),
-        resource.group.lower(),
-        resource.type.lower(),
-        resource.name.lower(),
+        folded(resource.subscription),
+        folded(resource.group),
+        folded(resource.type),
+        folded(resource.name),
     )
 
 
@@ -82,7 +92,7 @@ class Scope:
         """
         if len(text) > 1024:
             raise ValueError(f"too long; {_FORM}")
-        words = re.sub(r"\*+", "*", text).lower().split("/")
+        words = folded(re.sub(r"\*+", "*", text)).split("/")
         if len(words) not in (3, 5, 9) or words[0] or words[1] != "subscriptions":
             raise ValueError(_FORM)
         if words[3:4] not in ([], ["resourcegroups"]) or words[5:6] not in ([], ["providers"]):

@@ -101,7 +101,11 @@ def _about(text: str, **more: Any) -> Any:
 _OPTIONS: Mapping[str, Any] = {
     "allowed_disk_accesses": (
         list[Annotated[str, AfterValidator(_disk_access)]],
-        Field([], description="Resource IDs of diskAccesses with which AllowPrivate is fine."),
+        Field(
+            [],
+            max_length=1000,
+            description="Resource IDs of diskAccesses with which AllowPrivate is fine.",
+        ),
     ),
     "when_unreachable": (
         Literal["block", "revert"],

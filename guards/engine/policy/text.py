@@ -5,7 +5,7 @@ the words they are written as, since YAML 1.1 would read other things into them.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,15 +14,18 @@ import yaml
 from guards.engine.events import clean
 
 MAX_SIZE = 1 << 20
-"""Largest policy read, in characters."""
+"""Largest policy read, in bytes."""
 
-_MAX_DEPTH = 32
+_MAX_DEPTH, _MAX_VALUES, _MAX_KEY, _MAX_MISTAKES = 32, 100_000, 200, 1000
+"""No policy comes near; beyond them a text costs more memory than it is worth."""
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """libyaml, where it is there. Only its events: its composer follows nesting until it crashes."""
 
 _WORDS = {"": None, "~": None, "null": None, "true": True, "false": False}
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,17})")
+
+_MOST_TOLD = 200
 
 type Path = tuple[str | int, ...]
 
@@ -43,9 +46,13 @@ class Mistake:
 class PolicyError(ValueError):
     """The policy cannot be used: every mistake, with its line and what is allowed."""
 
-    def __init__(self, mistakes: list[Mistake]) -> None:
-        super().__init__("\n".join(str(mistake) for mistake in mistakes))
-        self.mistakes = mistakes
+    def __init__(self, mistakes: Sequence[Mistake]) -> None:
+        """At most as many as a person reads: a file of another kind has one on every line."""
+        self.mistakes = list(mistakes[:_MOST_TOLD])
+        more = len(mistakes) - _MOST_TOLD
+        if more > 0:
+            self.mistakes.append(Mistake(0, "policy", f"and {more} mistakes more"))
+        super().__init__("\n".join(str(mistake) for mistake in self.mistakes))
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +92,9 @@ def load(text: str) -> Document:
     Raises:
         PolicyError: it is too long, not YAML, or uses what is refused here.
     """
-    if len(text) > MAX_SIZE:
-        raise _refused(0, f"{len(text):,} characters; at most {MAX_SIZE:,} are read")
+    size = len(text.encode("utf-8", "replace"))
+    if size > MAX_SIZE:
+        raise _refused(0, f"{size:,} bytes; at most {MAX_SIZE:,} are read")
     reader = _Reader(yaml.parse(text, Loader=_LOADER))
     try:
         data = reader.document()
@@ -134,7 +142,9 @@ class _Reader:
         line = _line(event)
         if len(path) > _MAX_DEPTH:
             raise _refused(line, f"nested more than {_MAX_DEPTH} levels deep")
-        self.lines.setdefault(_key(path), line)
+        if len(self.lines) > _MAX_VALUES:
+            raise _refused(line, f"more than {_MAX_VALUES:,} values")
+        self.lines.setdefault(path, line)
         if isinstance(event, yaml.AliasEvent) or event.anchor is not None:
             self._wrong(line, path, "anchors and aliases are not read; write the settings out")
         elif event.tag is not None:
@@ -162,21 +172,26 @@ class _Reader:
                 self._value(next(self._events), (*path, "?"))
                 continue
             name = str(event.value)
-            inner = (*path, name)
+            if len(name) > _MAX_KEY:
+                raise _refused(line, f"a key of more than {_MAX_KEY} characters")
+            inner = (*path, name.lower())
             if name == "<<":
                 self._wrong(line, path, "the merge key << is not read; write the settings out")
             if name.lower() in known:
                 casing = "" if name in found else ", in two casings"
-                self.doubles.append(Mistake(line, place(inner), f"stands there twice{casing}"))
+                double = Mistake(line, place((*path, name)), f"stands there twice{casing}")
+                self.doubles.append(double)
                 self._value(next(self._events), (*path, "?"))
                 continue
             known.add(name.lower())
-            self.lines.setdefault(_key(inner), line)
+            self.lines.setdefault(inner, line)
             found[name] = self._value(next(self._events), inner)
         return found
 
     def _wrong(self, line: int, path: Path, text: str) -> None:
         self.mistakes.append(Mistake(line, place(path), text))
+        if len(self.mistakes) >= _MAX_MISTAKES:
+            raise PolicyError(self.mistakes)
 
 
 def _line(event: Any) -> int:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from guards.engine.model import Guard, Mode, TypePolicy
 from guards.engine.policy import Layer, Policy, over
 from guards.engine.policy.exemptions import Exemption, Tag
-from guards.engine.policy.scopes import Scope, matches
+from guards.engine.policy.scopes import Scope, folded, matches
 from guards.engine.policy.settings import capped, loosest, of_profile, strictest
 from guards.engine.policy.shape import Profile
 
@@ -106,11 +106,11 @@ def _may_cover(scope: Scope, place: Place) -> bool:
 
 
 def _has(tag: Tag, tags: Tags) -> bool:
-    return tags is not None and tags.get(tag.name.lower()) in tag.values
+    return tags is not None and tags.get(folded(tag.name)) in tag.values
 
 
 def _may_have(tag: Tag, tags: Tags) -> bool:
-    name = tag.name.lower()
+    name = folded(tag.name)
     return tags is None or _has(tag, tags) or (name in tags and tags[name] is None)
 
 
