@@ -64,7 +64,7 @@ async def follow_up(look: Look, body: Body, held: Evidence, verdict: Verdict) ->
 
 def goes_on(held: Evidence, verdict: Verdict) -> bool:
     """Whether there is more to do than the earlier look knew of: found or enforced since."""
-    reported = {finding.rule for finding in held.findings if finding.mode is not Mode.ENFORCE}
+    reported = {finding.rule for finding in held.findings if finding.mode != Mode.ENFORCE}
     enforced = {finding.rule for finding in verdict.to_close}
     return not held.covers(verdict.findings) or bool(reported & enforced)
 

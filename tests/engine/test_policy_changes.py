@@ -42,7 +42,7 @@ def scope(place: str | Data, **settings_: Any) -> Data:
 
 def said(old: Data, new: Data, now: datetime = START) -> str:
     """What is told of a change between two policies."""
-    return "\n".join(loosened(made(**old), made(**new), now))
+    return "\n".join(loosened(made(**old), made(**new), now) or ())
 
 
 LOOSENED: list[tuple[Data, Data, str]] = [
