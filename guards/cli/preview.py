@@ -204,6 +204,7 @@ class Tally:
         self.complete = True
         self.mistakes = 0
         self.not_guarded = 0
+        self.not_looked_at = 0
         guards = policy.guards
         self.types: Table = {g.resource_type: Counts((g.resource_type,)) for g in guards}
         self.rules: Table = {
@@ -229,6 +230,7 @@ class Tally:
             self.not_guarded += 1
             return
         resource = judged.resource or ResourceId.parse(row.get("id"))  # which says what is wrong
+        self.not_looked_at += judged.verdict.applied.off
         type_ = judged.guard.resource_type
         subscription, group = resource.subscription.lower(), resource.group
         name, source = owner(row, self._tag)

@@ -4,6 +4,7 @@ The keys of the object are a stable interface:
 
     policyHash, at, complete    what was judged by, and whether all was read (false after Ctrl-C)
     unreadable, notGuarded      mistakes in the files, and resources that are left out
+    notLookedAt                 resources of which every rule is off; counted as compliant
     resources                   total, compliant, exempt, reportedOnly, toRevert, blocked
     types, subscriptions, locations
                                 all of them, each with its name (type, subscription, location: null
@@ -86,6 +87,7 @@ def as_json(tally: Tally, out: TextIO) -> None:
             "complete": tally.complete,
             "unreadable": tally.mistakes,
             "notGuarded": tally.not_guarded,
+            "notLookedAt": tally.not_looked_at,
             "resources": _numbers(tally.all),
             "types": _objects(tally.types.values(), "type"),
             "rules": [
@@ -182,13 +184,21 @@ def _all(tally: Tally, screen: "Console") -> None:
     lines = [*types, tally.all] if len(types) > 1 else types
     _table(screen, "Resources", ("TYPE",), lines, _of_type)
     screen.print(_plain(f"\n{_sentence(tally.cost)}"), soft_wrap=True)
+    if tally.not_looked_at:
+        off = (
+            f"{tally.not_looked_at:,} of the compliant are not looked at: every rule is off there."
+        )
+        screen.print(_plain(off), soft_wrap=True)
 
 
 def _sentence(cost: Cost) -> str:
     """What reverting takes, and which limit makes it take that long."""
     if not cost.requests:
         return "Nothing is to revert: no ARM writes."
-    takes = f"Reverting takes {cost.requests:,} ARM writes and as many reads"
+    takes = (
+        f"{cost.requests:,} would be closed, each when it is next written: the guard does not go "
+        f"looking. All at once it would take {cost.requests:,} ARM writes and as many reads"
+    )
     limits = f"{_limit(WRITES, 'writes')}, {_limit(READS, 'reads')}"
     if not cost.seconds:
         return (

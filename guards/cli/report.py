@@ -153,4 +153,6 @@ def intention(verdict: Judged) -> str:
         lines.append(f"exempt {clean(str(verdict.verdict.exemption), 600)}")
     if not lines and verdict.state is ComplianceState.NON_COMPLIANT:
         lines.append("alert only (audit)")
+    if not lines and verdict.verdict.applied.off:
+        lines.append("nothing: the policy does not look at it (every rule is off here)")
     return "\n".join(lines) or "nothing"

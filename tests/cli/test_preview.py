@@ -258,7 +258,7 @@ def test_the_tables_say_the_same(tmp_path: Path) -> None:
     assert re.search(r"(?m)^ +2  2026-09-30T00:00:00.000Z  /subscriptions/", said.out)
     assert re.search(r"(?m)^ +-  2026-05-01T00:00:00.000Z \(expired\)  /subscriptions/", said.out)
     assert re.search(r"(?m)^ +-  2026-12-31T00:00:00.000Z +/subscriptions/", said.out)
-    assert "Reverting takes 5 ARM writes and as many reads" in said.out
+    assert "All at once it would take 5 ARM writes and as many reads" in said.out
     assert "\x1b" not in said.out
 
 
@@ -333,6 +333,19 @@ def test_an_empty_estate_is_no_mistake(tmp_path: Path) -> None:
     assert (said.code, said.out) == (0, "no resource of a guarded type was read\n")
 
 
+def test_what_is_off_is_not_called_compliant_in_silence(tmp_path: Path) -> None:
+    """A laxer policy makes more resources compliant; how many are not looked at is said."""
+    policy = tmp_path / "policy.yaml"
+    policy.write_text("version: 1\nmode: 'off'\n")
+    estate = write(tmp_path / "estate.json", [disk(), closed()])
+    assert (
+        "2 of the compliant are not looked at" in guards("preview", estate, "--policy", policy).out
+    )
+    said = guards("preview", estate, "--policy", policy, "--format", "json")
+    assert said.json["notLookedAt"] == 2
+    assert "does not look at it" in guards("evaluate", estate, "--policy", policy).out
+
+
 def test_nothing_to_revert_costs_nothing(tmp_path: Path) -> None:
     """A preview is a question: what is found does not change the exit code."""
     said = previewed(tmp_path, [closed()])
@@ -402,7 +415,8 @@ def test_the_cost_is_said_in_one_sentence(tmp_path: Path) -> None:
     document += [resource(f"{TWO}/g/d{number}") for number in range(10)]
     last = previewed(tmp_path, document).out.splitlines()[-1]
     assert last == (
-        "Reverting takes 330 ARM writes and as many reads, at Azure's limits at least 0.2 minutes: "
+        "330 would be closed, each when it is next written: the guard does not go looking. "
+        "All at once it would take 330 ARM writes and as many reads, at Azure's limits at least 0.2 minutes: "
         f"the slowest subscription, {ONE}, has 320 (200 writes at once and 10 a second, 250 reads "
         "at once and 25 a second: 0.2 minutes for the writes, 0.0 minutes for the reads)."
     )
