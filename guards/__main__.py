@@ -132,11 +132,11 @@ def _format(command: argparse.ArgumentParser, *formats: str) -> None:
 def _moment(text: str) -> datetime:
     try:
         asked = moment(text)
-        if not 2000 <= asked.year < 3000:
-            raise ValueError("a year from 2000 on is needed")
-        return asked
     except ValueError as e:
         raise argparse.ArgumentTypeError(f"{text!r}: {e}") from e
+    if not 2000 <= asked.year < 3000:
+        raise argparse.ArgumentTypeError(f"{text!r}: a year from 2000 on is needed")
+    return asked
 
 
 def _scope(text: str) -> str:

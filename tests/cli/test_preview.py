@@ -229,7 +229,8 @@ def test_exemptions_tell_what_they_cover_and_which_nobody_needs(counted: Any) ->
 def test_the_json_has_exactly_the_promised_keys(counted: Any) -> None:
     """Programs are written against it; what is below is compared whole above."""
     assert list(counted) == [
-        *("policyHash", "at", "complete", "unreadable", "notGuarded", "resources", "types"),
+        *("policyHash", "at", "complete", "unreadable", "notGuarded", "notLookedAt"),
+        *("resources", "types"),
         *("rules", "subscriptions", "locations", "owners", "resourceGroups", "exemptions", "cost"),
     ]
     assert counted["at"] == "2026-06-01T00:00:00.000Z"
@@ -416,8 +417,8 @@ def test_the_cost_is_said_in_one_sentence(tmp_path: Path) -> None:
     last = previewed(tmp_path, document).out.splitlines()[-1]
     assert last == (
         "330 would be closed, each when it is next written: the guard does not go looking. "
-        "All at once it would take 330 ARM writes and as many reads, at Azure's limits at least 0.2 minutes: "
-        f"the slowest subscription, {ONE}, has 320 (200 writes at once and 10 a second, 250 reads "
+        "All at once it would take 330 ARM writes and as many reads, at Azure's limits at least "
+        f"0.2 minutes: the slowest subscription, {ONE}, has 320 (200 writes at once and 10 a second, 250 reads "
         "at once and 25 a second: 0.2 minutes for the writes, 0.0 minutes for the reads)."
     )
     told = previewed(tmp_path, document, "--format", "json").json["cost"]
