@@ -15,9 +15,9 @@ from guards.__main__ import _parser
 from guards.engine import policy
 from guards.engine.policy.changes import loosened
 from guards.engine.policy.exemptions import moment
-from guards.engine.policy.shape import Profile, schema
 from guards.engine.policy.notices import changed
 from guards.engine.policy.settings import of_profile
+from guards.engine.policy.shape import Profile, schema
 from tests.cli.command import ROOT, guards
 
 DOC = ROOT / "docs/policy.md"

@@ -10,11 +10,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-MAX_LENGTH = 24_576
-"""Longest expression Azure Resource Manager takes, in characters."""
-
-MAX_DEPTH = 100
-"""Deepest nesting of calls and values, whatever refers to whatever."""
+from guards.cli.expression_syntax import (
+    MAX_DEPTH,
+    Call,
+    Literal,
+    Node,
+    Unknown,
+    is_bracketed,
+    parse,
+)
 
 _HOP = 3
 """Levels that following a reference to a parameter or variable counts for."""
@@ -36,10 +40,6 @@ class Unresolved:
     text: str
 
 
-class _Unknown(Exception):
-    """The answer is not certain."""
-
-
 class Budget:
     """The work that is left for a template and everything nested in it."""
 
@@ -50,17 +50,12 @@ class Budget:
         """Take steps, or give up."""
         self._left -= steps
         if self._left < 0:
-            raise _Unknown
+            raise Unknown
 
     @property
     def exhausted(self) -> bool:
         """Whether values were given up for the work they take."""
         return self._left < 0
-
-
-def is_bracketed(value: object) -> bool:
-    """Whether a text is an expression or, with `[[`, the escape of a literal."""
-    return isinstance(value, str) and value.startswith("[") and value.endswith("]")
 
 
 def evaluated_again(value: Any) -> Any:
@@ -85,117 +80,6 @@ def folded(mapping: Mapping[str, Any]) -> dict[str, Any]:
         found[name] = Unresolved(f"{key} stands there twice") if name in found else value
     return found
 
-
-# --- reading -------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class _Literal:
-    value: str | int
-
-
-@dataclass(frozen=True, slots=True)
-class _Call:
-    """A function, its name in lower case; `text` is the whole expression it stands in."""
-
-    name: str
-    arguments: tuple["_Node", ...]
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Pick:
-    """Members and elements of a value: `.name` and `[index]`, from left to right."""
-
-    whole: "_Node"
-    keys: tuple["_Node", ...]
-
-
-type _Node = _Literal | _Call | _Pick
-
-_TOKEN = re.compile(
-    r"\s*+(?:'(?P<text>(?:[^']|'')*+)'|(?P<number>-?[0-9]{1,18})"
-    r"|(?P<name>[A-Za-z_][A-Za-z0-9_]*+)|(?P<sign>[()\[\],.]))"
-)
-
-
-class _Parser:
-    """One expression, without its outer brackets, as a tree."""
-
-    def __init__(self, text: str) -> None:
-        self._text = text
-        self._tokens = [*_tokens(text[1:-1].rstrip()), ("end", "")]
-        self._at = 0
-
-    def whole(self) -> _Node:
-        """The tree; whatever is left over is a mistake."""
-        node = self._node(0)
-        self._take("end")
-        return node
-
-    def _take(self, kind: str, word: str | None = None) -> str:
-        found, text = self._tokens[self._at]
-        if found != kind or word not in (None, text):
-            raise _Unknown
-        self._at += 1
-        return text
-
-    def _follows(self, sign: str) -> bool:
-        if self._tokens[self._at] != ("sign", sign):
-            return False
-        self._at += 1
-        return True
-
-    def _node(self, depth: int) -> _Node:
-        if depth > MAX_DEPTH:
-            raise _Unknown
-        first = self._first(depth)
-        keys: list[_Node] = []
-        while True:
-            if self._follows("."):
-                keys.append(_Literal(self._take("name")))
-            elif self._follows("["):
-                keys.append(self._node(depth + 1))
-                self._take("sign", "]")
-            else:
-                return _Pick(first, tuple(keys)) if keys else first
-
-    def _first(self, depth: int) -> _Node:
-        match self._tokens[self._at]:
-            case "text", text:
-                self._at += 1
-                return _Literal(text.replace("''", "'"))
-            case "number", digits:
-                self._at += 1
-                return _Literal(int(digits))
-        name = self._take("name")
-        while self._follows("."):  # a function of the template's own, within its namespace
-            name += "." + self._take("name")
-        self._take("sign", "(")
-        return _Call(name.lower(), self._arguments(depth), self._text)
-
-    def _arguments(self, depth: int) -> tuple[_Node, ...]:
-        if self._follows(")"):
-            return ()
-        found = [self._node(depth + 1)]
-        while self._follows(","):
-            found.append(self._node(depth + 1))
-        self._take("sign", ")")
-        return tuple(found)
-
-
-def _tokens(text: str) -> list[tuple[str, str]]:
-    found, at = [], 0
-    while at < len(text):
-        token = _TOKEN.match(text, at)
-        if token is None or token.lastgroup is None:
-            raise _Unknown
-        found.append((token.lastgroup, token[token.lastgroup]))
-        at = token.end()
-    return found
-
-
-# --- computing -----------------------------------------------------------------------------------
 
 _SECURE = {"securestring", "secureobject"}
 
@@ -246,10 +130,8 @@ class Scope:
         if text.startswith("[["):
             return text[1:]
         try:
-            if len(text) > MAX_LENGTH:
-                raise _Unknown
-            return self._copied(self._evaluate(_Parser(text).whole(), depth), depth)
-        except _Unknown:
+            return self._copied(self._evaluate(parse(text), depth), depth)
+        except Unknown:
             return Unresolved(text)
 
     def _object(self, value: Mapping[str, Any], depth: int) -> Any:
@@ -274,7 +156,7 @@ class Scope:
         Values that variables share stay small on their own this way, whoever walks them later.
         """
         if depth > MAX_DEPTH:
-            raise _Unknown
+            raise Unknown
         if isinstance(value, list):
             self._budget.spend()
             return [self._copied(item, depth + 1) for item in value]
@@ -284,15 +166,15 @@ class Scope:
         self._budget.spend(1 + len(value) // 16 if isinstance(value, str) else 1)
         return value
 
-    def _evaluate(self, node: _Node, depth: int) -> Any:
+    def _evaluate(self, node: Node, depth: int) -> Any:
         """The value of a node; never Unresolved itself, though there may be some within it."""
         self._budget.spend()
         if depth > MAX_DEPTH:
-            raise _Unknown
+            raise Unknown
         match node:
-            case _Literal():
+            case Literal():
                 return node.value
-            case _Call():
+            case Call():
                 return self._call(node, depth + 1)
         value = self._evaluate(node.whole, depth + 1)
         for key in node.keys:
@@ -308,17 +190,17 @@ class Scope:
                 self._budget.spend(len(value))
                 same = [item for name, item in value.items() if name.lower() == key.lower()]
                 if len(same) != 1:
-                    raise _Unknown
+                    raise Unknown
                 found = same[0]
             case list(), int() if not isinstance(key, bool) and 0 <= key < len(value):
                 found = value[key]
             case _:
-                raise _Unknown
+                raise Unknown
         if isinstance(found, Unresolved):
-            raise _Unknown
+            raise Unknown
         return found
 
-    def _call(self, node: _Call, depth: int) -> Any:
+    def _call(self, node: Call, depth: int) -> Any:
         """Functions that need not know all their arguments; the others know what they are given."""
         match node.name, node.arguments:
             case "if", [condition, yes, no]:
@@ -342,54 +224,54 @@ class Scope:
             self._budget.spend(len(result) // 16)
         return result
 
-    def _bool(self, node: _Node, depth: int) -> bool:
+    def _bool(self, node: Node, depth: int) -> bool:
         value = self._evaluate(node, depth)
         if not isinstance(value, bool):
-            raise _Unknown
+            raise Unknown
         return value
 
-    def _any(self, nodes: Sequence[_Node], depth: int, *, wanted: bool) -> bool:
+    def _any(self, nodes: Sequence[Node], depth: int, *, wanted: bool) -> bool:
         """Whether a value is the wanted one: certain if one is, whatever the unknown ones are."""
         unknown = False
         for node in nodes:
             try:
                 if self._bool(node, depth) is wanted:
                     return True
-            except _Unknown:
+            except Unknown:
                 unknown = True
         if unknown:
-            raise _Unknown
+            raise Unknown
         return False
 
-    def _coalesce(self, nodes: Sequence[_Node], depth: int) -> Any:
+    def _coalesce(self, nodes: Sequence[Node], depth: int) -> Any:
         for node in nodes:
             value = self._evaluate(node, depth)
             if value is not None:
                 return value
         return None
 
-    def _placed(self, node: _Node, text: str, depth: int) -> Any:
+    def _placed(self, node: Node, text: str, depth: int) -> Any:
         """An argument within a value that is built of it: unknown in its place only."""
         try:
             return self._copied(self._evaluate(node, depth), depth)
-        except _Unknown:
+        except Unknown:
             return Unresolved(text)
 
-    def _created(self, pairs: Sequence[_Node], text: str, depth: int) -> dict[str, Any]:
+    def _created(self, pairs: Sequence[Node], text: str, depth: int) -> dict[str, Any]:
         found: dict[str, Any] = {}
         for key, item in zip(pairs[::2], pairs[1::2], strict=False):
             name = self._evaluate(key, depth)
             if not isinstance(name, str):
-                raise _Unknown
+                raise Unknown
             found[name] = self._placed(item, text, depth)
         if len(found) * 2 != len(pairs) or len(folded(found)) != len(found):
-            raise _Unknown
+            raise Unknown
         return found
 
     def _named(self, kind: str, name: Any, depth: int) -> Any:
         """A parameter or a variable, computed once; what refers to itself stays unknown."""
         if not isinstance(name, str):
-            raise _Unknown
+            raise Unknown
         key = (kind, name.lower())
         if key not in self._known:
             self._known[key] = Unresolved(name)
@@ -397,30 +279,30 @@ class Scope:
             self._known[key] = look_up(key[1], depth + _HOP)
         value = self._known[key]
         if isinstance(value, Unresolved):
-            raise _Unknown
+            raise Unknown
         return value
 
     def _variable(self, name: str, depth: int) -> Any:
         if name not in self._variables:
-            raise _Unknown
+            raise Unknown
         return self._resolved(self._variables[name], depth)
 
     def _parameter(self, name: str, depth: int) -> Any:
         """The value given, else the default; null counts as not given, as it does in Azure."""
         written = self._declared.get(name)
         if self._given is None or not isinstance(written, dict):
-            raise _Unknown
+            raise Unknown
         declaration = folded(written)
         type_ = declaration.get("type", "")
         if not isinstance(type_, str) or type_.lower() in _SECURE:  # no secret gets anywhere
-            raise _Unknown
+            raise Unknown
         if self._given.get(name) is not None:
             return _literal(self._given[name], Unresolved(f"[parameters('{name}')]"))
         if declaration.get("defaultvalue") is not None:
             return self._resolved(declaration["defaultvalue"], depth)
         if declaration.get("nullable") is True:
             return None
-        raise _Unknown
+        raise Unknown
 
 
 def _names_of_copy(loops: Sequence[Any]) -> list[str] | None:
@@ -462,7 +344,7 @@ def _logic(name: str, values: list[Any]) -> Any:
             return len(values[0])
         case "length", [str(text)] if text.isascii():  # Azure counts UTF-16
             return len(text)
-    raise _Unknown
+    raise Unknown
 
 
 def _equal(one: Any, other: Any) -> bool:
@@ -470,7 +352,7 @@ def _equal(one: Any, other: Any) -> bool:
         return one is other
     if type(one) is type(other) and isinstance(one, str | int):
         return bool(one == other)
-    raise _Unknown
+    raise Unknown
 
 
 def _texts(name: str, values: list[Any]) -> str:
@@ -483,12 +365,12 @@ def _texts(name: str, values: list[Any]) -> str:
             return text.lower()
         case "toupper", [str(text)] if text.isascii():
             return text.upper()
-    raise _Unknown
+    raise Unknown
 
 
 def _joined(parts: list[Any]) -> str:
     if not all(isinstance(part, str) for part in parts) or sum(map(len, parts)) > MAX_TEXT:
-        raise _Unknown
+        raise Unknown
     return "".join(parts)
 
 
@@ -498,12 +380,12 @@ def _formatted(form: str, values: list[Any]) -> str:
     for at, part in enumerate(parts):
         if at % 2 == 0:
             if "{" in part or "}" in part:
-                raise _Unknown
+                raise Unknown
             continue
         if int(part) >= len(values):
-            raise _Unknown
+            raise Unknown
         value = values[int(part)]
         if not isinstance(value, str | int) or isinstance(value, bool):
-            raise _Unknown
+            raise Unknown
         parts[at] = str(value)
     return _joined(parts)

@@ -7,6 +7,7 @@
     trial      one block of events by one contender: what was timed and counted
     cpu, latency, memory, cold    sections that need the stage
     estate     the section of previews, which are processes of their own
+    estates    the rows and policies that it generates
     report     tables, and ratios beside their targets
 
 It exits with 0 whatever the figures are, and with 1 only if something did not work at all.

@@ -418,8 +418,9 @@ def test_the_cost_is_said_in_one_sentence(tmp_path: Path) -> None:
     assert last == (
         "330 would be closed, each when it is next written: the guard does not go looking. "
         "All at once it would take 330 ARM writes and as many reads, at Azure's limits at least "
-        f"0.2 minutes: the slowest subscription, {ONE}, has 320 (200 writes at once and 10 a second, "
-        "250 reads at once and 25 a second: 0.2 minutes for the writes, 0.0 minutes for the reads)."
+        f"0.2 minutes: the slowest subscription, {ONE}, has 320 (200 writes at once and 10 a "
+        "second, 250 reads at once and 25 a second: 0.2 minutes for the writes, 0.0 minutes for "
+        "the reads)."
     )
     told = previewed(tmp_path, document, "--format", "json").json["cost"]
     assert (told["writes"], told["minutes"], told["readMinutes"]) == (330, 0.2, 0.05)

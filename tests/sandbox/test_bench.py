@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from sandbox.bench import command, estate, report
+from sandbox.bench import command, estates, report
 from sandbox.bench.plans import Plan
 from sandbox.bench.trial import percentile, ratio
 
@@ -135,7 +135,7 @@ def test_decisions_are_timed_without_and_with_many_scopes(figures: dict[str, Any
 
 def test_an_estate_is_the_same_every_time() -> None:
     """Figures of two runs are about the same rows, as large as those of Azure."""
-    first, again = ([*islice(estate.rows(), 500)] for _ in range(2))
+    first, again = ([*islice(estates.rows(), 500)] for _ in range(2))
 
     assert first == again
     assert 1_400 < len(json.dumps(first)) / 500 < 1_800
