@@ -91,9 +91,12 @@ class Policy:
         numbered = list(enumerate(layers))
         ranked = sorted(numbered[1:], key=lambda n: n[1].scope.weight if n[1].scope else (0, 0, 0))
         self._rank = {number: rank for rank, (number, _) in enumerate(ranked)}
-        self._scopes = Index((layer.scope, n) for n, layer in numbered if layer.scope)
+        places: list[tuple[Scope, int | Exemption]] = [
+            (layer.scope, n) for n, layer in numbered if layer.scope
+        ]
+        places += [(e.scope, e) for e in exemptions if e.scope and not e.tag]
+        self._places = Index(places)  # one walk finds both
         self._tags = _by_tag((layer.tag, n) for n, layer in numbered)
-        self._exempt = Index((e.scope, e) for e in exemptions if e.scope and not e.tag)
         self._exempt_tags = _by_tag((e.tag, e) for e in exemptions)
         self._guards = {guard.resource_type: guard for guard in guards}
         self._cached: dict[tuple[Any, ...], TypePolicy] = {}
@@ -121,13 +124,18 @@ class Policy:
         return not self._tags and self.applied(guard, resource, {}).off
 
     def _applied(self, guard: Guard, parts: Parts, tags: Mapping[Any, Any]) -> Applied:
-        by_id = sorted(self._scopes.find(parts), key=self._rank.__getitem__)
-        found = self._exempt.find(parts)
+        here = self._places.find(parts)
+        by_id = [one for one in here if isinstance(one, int)]
+        found = [one for one in here if not isinstance(one, int)]
+        if len(by_id) > 1:
+            by_id.sort(key=self._rank.__getitem__)
         by_tag: list[int] = []
         if tags and (self._tags or self._exempt_tags):
             for name, value in tags.items():
-                if isinstance(name, str) and isinstance(value, str):
-                    key = (folded(name), value)
+                if not isinstance(name, str) or not isinstance(value, str):
+                    continue
+                key = (folded(name), value)
+                if key in self._tags or key in self._exempt_tags:
                     by_tag += self._tags.get(key, ())
                     found += [
                         e
