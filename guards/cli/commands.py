@@ -62,8 +62,7 @@ def _parameters(file: str | None) -> Mapping[str, Any]:
 
 def _remarks(result: Evaluated) -> None:
     if result.skipped:
-        left_out = f"{result.skipped} resources of types that are not guarded were left out"
-        print(left_out, file=sys.stderr)
+        print(report.left_out(result.skipped), file=sys.stderr)
     for remark in result.remarks:
         print(remark, file=sys.stderr)
 

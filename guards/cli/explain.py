@@ -43,7 +43,7 @@ def _document(verdict: Judged, policy: Policy, now: datetime) -> dict[str, Any]:
             ],
         },
         "exemptions": [
-            {**report.exemption_json(one), "counts": now < one.expires_on}
+            {**report.exemption_json(one), "counts": not one.expired(now)}
             for one in verdict.verdict.applied.exemptions
         ],
         "others": [
@@ -165,6 +165,6 @@ def _policy_lines(verdict: Judged, policy: Policy, now: datetime) -> Iterator[st
 
 def _exemption(one: Exemption, now: datetime) -> str:
     where = f"{clean(one.where, 300)} ({', '.join(one.rules)})"
-    if now < one.expires_on:
+    if not one.expired(now):
         return f"exemption of {where} {one}"
     return f"exemption of {where}: expired at {timestamp(one.expires_on)}, counts no more"

@@ -16,8 +16,6 @@ from guards.engine.policy.text import MAX_SIZE, Mistake
 from guards.engine.shapes import timestamp
 
 DEFAULT = Path(__file__).parents[2] / "policy.yaml"
-SCHEMA = "policy.schema.json"
-
 _SOON = timedelta(days=15)
 
 
@@ -46,12 +44,9 @@ def _text(path: Path) -> str:
         raise PolicyError([Mistake(line, "policy", f"not UTF-8: {e.reason}")]) from e
 
 
-def mistakes_of(path: Path, error: PolicyError) -> list[str]:
-    """A line each, `file:line: place: advice`, as editors and code reviews find them."""
-    return [
-        f"{path}:{m.line}: {m.place}: {m.text}" if m.line else f"{path}: {m.place}: {m.text}"
-        for m in error.mistakes
-    ]
+def _sentence(file: object, line: int, place: str, text: str) -> str:
+    """`file:line: place: advice`, as editors and code reviews find it."""
+    return f"{file}:{line}: {place}: {text}" if line else f"{file}: {place}: {text}"
 
 
 def check(paths: Sequence[Path], now: datetime, out: TextIO, *, as_json: bool) -> int:
@@ -76,8 +71,8 @@ def _checked(path: Path, now: datetime) -> dict[str, Any]:
     except PolicyError as e:
         result["mistakes"] = [_mistake(m) for m in e.mistakes]
         return result
-    late = [(n, e) for n, e in enumerate(read.exemptions) if e.expires_on <= now]
-    soon = [e for e in read.exemptions if now < e.expires_on <= now + _SOON]
+    late = [(n, e) for n, e in enumerate(read.exemptions) if e.expired(now)]
+    soon = [e for e in read.exemptions if not e.expired(now) and e.expired(now + _SOON)]
     return {
         **result,
         "hash": read.hash,
@@ -103,9 +98,7 @@ def _expired(number: int, exemption: Exemption) -> Mistake:
 
 def _print(result: dict[str, Any], out: TextIO) -> None:
     file = result["file"]
-    for one in result["mistakes"]:
-        place = f"{file}:{one['line']}" if one["line"] else file
-        out.write(f"{place}: {one['place']}: {one['text']}\n")
+    out.writelines(f"{_sentence(file, **one)}\n" for one in result["mistakes"])
     if result["mistakes"]:
         return
     out.write(
@@ -124,5 +117,5 @@ def print_schema(out: TextIO) -> None:
 
 def told(path: Path, error: PolicyError) -> None:
     """The mistakes on standard error."""
-    for line in mistakes_of(path, error):
-        print(line, file=sys.stderr)
+    for one in error.mistakes:
+        print(_sentence(path, **_mistake(one)), file=sys.stderr)

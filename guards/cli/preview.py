@@ -15,7 +15,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from guards.cli import rows
+from guards.cli import report, rows
 from guards.cli.evaluate import name_of
 from guards.cli.judge import Judged, judge
 from guards.engine.errors import Unreadable
@@ -308,8 +308,7 @@ def run(
     else:
         preview_report.as_tables(tally, sys.stdout)
     if tally.not_guarded:
-        left_out = f"{tally.not_guarded} resources of types that are not guarded were left out"
-        print(left_out, file=sys.stderr)
+        print(report.left_out(tally.not_guarded), file=sys.stderr)
     if not tally.complete:
         return INTERRUPTED
     return 2 if tally.mistakes else 0

@@ -134,7 +134,7 @@ def _exemptions_json(tally: Tally) -> dict[str, list[dict[str, Any]]]:
         if resources:
             used.append({**report.exemption_json(one), "resources": resources})
         else:
-            expired = one.expires_on <= tally.now
+            expired = one.expired(tally.now)
             unused.append({**report.exemption_json(one), "expired": expired})
     return {"used": used, "unused": unused}
 
@@ -279,7 +279,7 @@ def _exemptions(tally: Tally, screen: "Console") -> None:
             continue
         table = report.table((">RESOURCES", "ENDS", "WHERE", "RULES", "OWNER", "TICKET"))
         for one, number in found[:SHOWN]:
-            expired = " (expired)" if one.expires_on <= tally.now else ""
+            expired = " (expired)" if one.expired(tally.now) else ""
             ends = f"{timestamp(one.expires_on)}{expired}"
             words = (ends, one.where, ", ".join(one.rules), one.owner, one.ticket)
             table.add_row(_number(number), *(_plain(clean(word, 300)) for word in words))

@@ -17,7 +17,7 @@ from enum import StrEnum
 from typing import Any
 
 from guards import GUARDS
-from guards.cli import rows
+from guards.cli import report, rows
 from guards.cli.evaluate import name_of
 from guards.cli.judge import as_arm
 from guards.cli.memory import Memory
@@ -118,7 +118,7 @@ def _estate(file: str) -> _Estate | None:
             _say(place, f"{key} stands here again: this one counts, not the one before")
         estate.bodies[key] = body
     if skipped:
-        _say(name_of(file), f"{skipped} resources of types that are not guarded were left out")
+        _say(name_of(file), report.left_out(skipped))
     return estate
 
 
@@ -260,7 +260,6 @@ def _left_open(guard: Guard, body: Body, verdict: Verdict, plan: Plan) -> str:
     if audited:
         parts.append(f"left open, as the policy only reports it: {', '.join(audited)}")
     if verdict.exempted:
-        exempt = ", ".join(finding.rule for finding in verdict.exempted)
-        parts.append(f"left open: {exempt} exempt: {verdict.exemption}")
+        parts.append(f"left open: {verdict.leave()}")
     parts.append(guard.exposure(body))
     return "; ".join(part for part in parts if part)

@@ -27,6 +27,11 @@ def as_json(verdicts: Sequence[Judged], out: TextIO) -> None:
     dump([verdict_json(verdict) for verdict in verdicts], out)
 
 
+def left_out(count: int) -> str:
+    """The note about resources of other types."""
+    return f"{count} resources of types that are not guarded were left out"
+
+
 def dump(document: Any, out: TextIO) -> None:
     """JSON as all commands write it."""
     json.dump(document, out, indent=2)

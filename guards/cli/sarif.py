@@ -110,7 +110,7 @@ def _rule(guard: Guard, rule: Rule) -> dict[str, Any]:
 def _result(verdict: Judged, finding: Finding, numbers: dict[str, int]) -> dict[str, Any]:
     rule_id = _rule_id(verdict.guard, finding.rule)
     unknown = finding.rule in verdict.unknown
-    exemption = _exemption(verdict, finding.rule)
+    exemption = verdict.verdict.exemption_of(finding.rule)
     full_name = clean(verdict.resource_id, MAX_LENGTH)
     line = verdict.lines.get(finding.rule, verdict.line)
     return {
@@ -134,14 +134,6 @@ def _result(verdict: Judged, finding: Finding, numbers: dict[str, int]) -> dict[
 def _fingerprint(verdict: Judged, finding: Finding) -> str:
     """The same wherever the resource stands in the file, and in whatever casing."""
     return digest(verdict.guard.resource_type, verdict.resource_id.lower(), finding.rule)
-
-
-def _exemption(verdict: Judged, rule: str) -> Exemption | None:
-    """The one that a finding hangs on: of several the one that lasts longest, as in `decide`."""
-    if all(finding.rule != rule for finding in verdict.verdict.exempted):
-        return None
-    fitting = (one for one in verdict.verdict.applied.exemptions if rule in one.rules)
-    return max(fitting, key=lambda one: one.expires_on)
 
 
 def _suppression(exemption: Exemption) -> dict[str, Any]:

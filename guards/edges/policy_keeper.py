@@ -124,7 +124,7 @@ class PolicyKeeper:
         except (Transient, PolicyError) as e:
             self._trouble = str(e).removeprefix(f"{UNREADABLE}: ")
             self._report()
-        except Exception as e:
+        except Exception as e:  # whatever a document does to the reader, the last good one stays
             log.exception("the policy %s cannot be read", self._source.name)
             self._trouble = f"an error of Export Guard itself, {type(e).__name__}"
             self._report()

@@ -24,12 +24,13 @@ from guards.edges.http import proxy_for
 from guards.edges.identity import TIMEOUT_S as TOKEN_TIMEOUT_S
 from guards.edges.identity import Identity
 from guards.engine.errors import Transient
+from guards.engine.policy.text import MAX_SIZE
 from guards.engine.shapes import timestamp
 
 TIMEOUT_S = 5
 """For one look at a blob, the token and a second try with a new one included."""
 
-MAX_BYTES = 1024 * 1024
+MAX_BYTES = MAX_SIZE
 """Of a policy; the shipped one has two thousand."""
 
 UNREADABLE = "PolicyUnreadable"

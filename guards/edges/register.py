@@ -14,11 +14,12 @@ from dataclasses import dataclass
 from azure.storage.queue.aio import QueueClient
 
 from guards.edges.queues import TIMEOUT_S, TROUBLE, failed
+from guards.engine.policy.text import MAX_SIZE
 
 MAX_VALUE = 5000
 """Characters of one metadata value; Azure takes 8 KiB for all metadata of a queue."""
 
-MAX_TEXT = 1024 * 1024
+MAX_TEXT = MAX_SIZE
 """Bytes of a policy, however small it was packed."""
 
 

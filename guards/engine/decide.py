@@ -30,6 +30,18 @@ class Verdict:
     exempting: tuple[Exemption, ...] = ()
     exemption: Exemption | None = None
 
+    def exemption_of(self, rule: str) -> Exemption | None:
+        """What the finding of a rule hangs on; None if it is not exempt."""
+        pairs = zip(self.exempted, self.exempting, strict=True)
+        return next((one for finding, one in pairs if finding.rule == rule), None)
+
+    def leave(self) -> str:
+        """Which findings are exempt, until when, and by whom."""
+        rules: dict[str, list[str]] = {}
+        for finding, exemption in zip(self.exempted, self.exempting, strict=True):
+            rules.setdefault(str(exemption), []).append(finding.rule)
+        return "; ".join(f"{', '.join(names)} exempt: {why}" for why, names in rules.items())
+
 
 def decide(
     guard: Guard,

@@ -83,7 +83,7 @@ async def _judge(look: Look, body: Body) -> Result:
             look = replace(look, task=replace(look.task, evidence=None))
     if not verdict.findings:
         if verdict.exempted:
-            return Result(Outcome.EXEMPT, reason=_exempt(verdict))
+            return Result(Outcome.EXEMPT, reason=verdict.leave())
         return Result(Outcome.ALREADY_COMPLIANT)
 
     plan = look.guard.plan(body, verdict.to_close, verdict.applied.rules)
@@ -166,16 +166,8 @@ def _how_it_ended(look: Look, plan: Plan, after: Body) -> tuple[Outcome, str]:
     if left:
         reasons.append(f"left open, as the policy only reports it: {', '.join(left)}")
     if verdict.exempted:
-        reasons.append(f"left open: {_exempt(verdict)}")
+        reasons.append(f"left open: {verdict.leave()}")
     return Outcome.REVERTED, " ".join(reasons)
-
-
-def _exempt(verdict: Verdict) -> str:
-    """Which findings are exempt, until when, and by whom."""
-    rules: dict[str, list[str]] = {}
-    for finding, exemption in zip(verdict.exempted, verdict.exempting, strict=True):
-        rules.setdefault(str(exemption), []).append(finding.rule)
-    return "; ".join(f"{', '.join(names)} exempt: {why}" for why, names in rules.items())
 
 
 async def _alert_or_leave(
@@ -255,7 +247,7 @@ async def _only_tell(look: Look, body: Body, verdict: Verdict, plan: Plan) -> Re
         would = look.guard.plan(body, verdict.findings, verdict.applied.rules)
         reason = _would_have(would)
         if verdict.exempted:
-            reason += f"; {_exempt(verdict)}"
+            reason += f"; {verdict.leave()}"
         return await look.tell(Outcome.REPORTED_ONLY, held or seen, reason)
     severity = plan.blocked.severity
     if plan.blocked.by_caller and look.is_write and look.task.change.caller:
@@ -263,7 +255,7 @@ async def _only_tell(look: Look, body: Body, verdict: Verdict, plan: Plan) -> Re
     seen = look.seen(verdict.findings, (), severity, body, event_id="")
     reason = plan.blocked.reason
     if verdict.exempted:
-        reason += f" {_exempt(verdict)}"
+        reason += f" {verdict.leave()}"
     return await look.tell(Outcome.BLOCKED, held or seen, reason)
 
 

@@ -67,6 +67,34 @@ def process(
     return Said(run.returncode, run.stdout.decode(errors="replace"), err)
 
 
+def cut_off(*arguments: str | Path, after_a_line: bool = True) -> int:
+    """One command whose reader goes away, as `| head -n 1`: not a word, and the exit code."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "guards", *map(str, arguments)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as running:
+        assert running.stdout is not None
+        assert running.stderr is not None
+        if after_a_line:
+            assert running.stdout.readline()
+        running.stdout.close()
+        assert running.stderr.read() == b""
+        return running.wait()
+
+
+HOSTILE = [
+    "\x1b]0;owned\x07\x1b[31mred",
+    "\x9b31mred",
+    "\u202egnp.exe",
+    "[bold red]markup[/bold red] [/] [link=https://evil.example]x[/link]",
+    "\ud800half",
+    "a\r\nb\x00c\x7f",
+]
+"""Names that want to steer a terminal, or rich's markup, or are half of a character."""
+
+
 def disk(name: str = "ledger", **properties: Any) -> dict[str, Any]:
     """A disk as ARM shows it; open unless told otherwise."""
     settings = {"networkAccessPolicy": "AllowAll", "publicNetworkAccess": "Enabled", **properties}

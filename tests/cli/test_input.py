@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from guards import GUARDS
 from guards.cli import evaluate, report
 from guards.engine import policy
-from tests.cli.command import GROUP, closed, disk, flattened, guards, write
+from tests.cli.command import GROUP, HOSTILE, closed, disk, flattened, guards, write
 from tests.fakes import START
 
 DEFAULT = policy.default(GUARDS)
@@ -73,16 +73,6 @@ def test_unreadable_standard_input_is_called_so() -> None:
     said = guards("evaluate", "-", stdin=b"nope")
     assert said.code == 2
     assert "standard input:1: not JSON: Expecting value at column 1" in said.err
-
-
-HOSTILE = [
-    "\x1b]0;owned\x07\x1b[31mred",
-    "\x9b31mred",
-    "\u202egnp.exe",
-    "[bold red]markup[/bold red] [/] [link=https://evil.example]x[/link]",
-    "\ud800half",
-    "a\r\nb\x00c\x7f",
-]
 
 
 def raw(text: str) -> list[str]:

@@ -3,7 +3,6 @@
 import io
 import logging
 import re
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +15,7 @@ from guards.cli import memory as memories
 from guards.cli import rows
 from guards.cli.replay import Would
 from guards.engine.model import Body
-from tests.cli.command import ROOT, write
+from tests.cli.command import HOSTILE, cut_off, write
 from tests.cli.replays import outcomes, raw, replayed, run
 from tests.engine.samples import DISK_ID, DISK_WRITE, GROUP, REGISTRY_WRITE, disk, event
 
@@ -61,16 +60,6 @@ def test_the_table_fits_the_terminal(
     starts = {line.index("2026-03-01") for line in table if "2026-03-01" in line}
     assert starts == {0}
     assert sum(line.count("x") for line in table) >= 100
-
-
-HOSTILE = [
-    "\x1b]0;owned\x07\x1b[31mred",
-    "\x9b31mred",
-    "\u202egnp.exe",
-    "[bold red]markup[/bold red] [/] [link=https://evil.example]x[/link]",
-    "\ud800half",
-    "a\r\nb\x00c\x7f",
-]
 
 
 def hostile(text: str) -> list[Any]:
@@ -158,15 +147,4 @@ def test_the_engines_log_stays_out_of_it(
 def test_a_reader_that_has_seen_enough_is_no_error(tmp_path: Path) -> None:
     """`| head -n 1`: no traceback, not a word."""
     files = [write(tmp_path / "e", [event()] * 2000), write(tmp_path / "r", [disk()])]
-    with subprocess.Popen(
-        [sys.executable, "-m", "guards", "replay", str(files[0]), "--resources", str(files[1])],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    ) as running:
-        assert running.stdout is not None
-        assert running.stderr is not None
-        assert running.stdout.readline()
-        running.stdout.close()
-        assert running.stderr.read() == b""
-        assert running.wait() == 0
+    assert cut_off("replay", files[0], "--resources", files[1]) == 0

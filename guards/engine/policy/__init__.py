@@ -48,6 +48,11 @@ class Layer:
     """Type -> rule -> the settings it names."""
 
     @property
+    def weight(self) -> tuple[int, int, int]:
+        """How specific its scope is; what has none is least."""
+        return self.scope.weight if self.scope else (0, 0, 0)
+
+    @property
     def where(self) -> str:
         """Where it holds, for people."""
         return self.scope.text if self.scope else str(self.tag) if self.tag else "everywhere"
@@ -89,7 +94,7 @@ class Policy:
         self.exemptions = exemptions
         self.tags_may_exempt = tags_may_exempt
         numbered = list(enumerate(layers))
-        ranked = sorted(numbered[1:], key=lambda n: n[1].scope.weight if n[1].scope else (0, 0, 0))
+        ranked = sorted(numbered[1:], key=lambda one: one[1].weight)
         self._rank = {number: rank for rank, (number, _) in enumerate(ranked)}
         places: list[tuple[Scope, int | Exemption]] = [
             (layer.scope, n) for n, layer in numbered if layer.scope
@@ -116,35 +121,34 @@ class Policy:
         Without an ID (it is not created yet) no scope and no exemption by ID fits.
         """
         parts = parts_of(resource) if resource else ()
-        tags = body.get("tags")
-        return self._applied(guard, parts, tags if isinstance(tags, Mapping) else {})
-
-    def out_of_scope(self, guard: Guard, resource: ResourceId) -> bool:
-        """Whether the ID alone tells that nothing of the resource is looked at."""
-        return not self._tags and self.applied(guard, resource, {}).off
-
-    def _applied(self, guard: Guard, parts: Parts, tags: Mapping[Any, Any]) -> Applied:
         here = self._places.find(parts)
         by_id = [one for one in here if isinstance(one, int)]
         found = [one for one in here if not isinstance(one, int)]
         if len(by_id) > 1:
             by_id.sort(key=self._rank.__getitem__)
-        by_tag: list[int] = []
-        if tags and (self._tags or self._exempt_tags):
-            for name, value in tags.items():
-                if not isinstance(name, str) or not isinstance(value, str):
-                    continue
-                key = (folded(name), value)
-                if key in self._tags or key in self._exempt_tags:
-                    by_tag += self._tags.get(key, ())
-                    found += [
-                        e
-                        for e in self._exempt_tags.get(key, ())
-                        if e.scope is None or e.scope.covers(parts)
-                    ]
-        numbers = (*by_id, *sorted(by_tag))
-        rules = self._settings(guard.resource_type, tuple(by_id), tuple(sorted(by_tag)))
-        return Applied(rules, tuple(self.layers[n] for n in numbers), tuple(found))
+        by_tag, exempt = self._by_tags(body.get("tags"), parts)
+        layers = tuple(self.layers[number] for number in (*by_id, *by_tag))
+        rules = self._settings(guard.resource_type, tuple(by_id), tuple(by_tag))
+        return Applied(rules, layers, (*found, *exempt))
+
+    def _by_tags(self, tags: object, parts: Parts) -> tuple[list[int], list[Exemption]]:
+        """The layers, by their numbers, and the exemptions that a resource's tags lead to."""
+        layers: list[int] = []
+        exempt: list[Exemption] = []
+        if not isinstance(tags, Mapping) or not (self._tags or self._exempt_tags):
+            return layers, exempt
+        for name, value in tags.items():
+            if not isinstance(name, str) or not isinstance(value, str):
+                continue
+            key = (folded(name), value)
+            layers += self._tags.get(key, ())
+            exempt += self._exempt_tags.get(key, ())
+        layers.sort()
+        return layers, [one for one in exempt if one.scope is None or one.scope.covers(parts)]
+
+    def out_of_scope(self, guard: Guard, resource: ResourceId) -> bool:
+        """Whether the ID alone tells that nothing of the resource is looked at."""
+        return not self._tags and self.applied(guard, resource, {}).off
 
     def _settings(self, type_: str, by_id: tuple[int, ...], by_tag: tuple[int, ...]) -> TypePolicy:
         key = (type_, by_id, by_tag)
@@ -159,15 +163,28 @@ class Policy:
     def _compiled(
         self, guard: Guard, by_id: tuple[int, ...], by_tag: tuple[int, ...]
     ) -> TypePolicy:
-        cap, rules = Mode.ENFORCE, of_profile(guard, Profile.STRICT)
-        for number in (0, *by_id):
-            cap, rules = over(guard, self.layers[number], cap, rules)
+        cap, rules = chained(guard, [self.layers[number] for number in (0, *by_id)])
         settled = capped(rules, cap)
         if not by_tag:
             return settled
-        overlaid = (over(guard, self.layers[number], cap, rules) for number in by_tag)
-        tagged = [capped(changed, its_cap) for its_cap, changed in overlaid]
+        tagged = overlays(guard, [self.layers[number] for number in by_tag], cap, rules)
         return strictest(tagged if self.tags_may_exempt else [settled, *tagged])
+
+
+def chained(guard: Guard, layers: Iterable[Layer]) -> tuple[Mode, TypePolicy]:
+    """Layers over one another, the most specific last: the cap, and settings it is not on yet."""
+    cap, rules = Mode.ENFORCE, of_profile(guard, Profile.STRICT)
+    for layer in layers:
+        cap, rules = over(guard, layer, cap, rules)
+    return cap, rules
+
+
+def overlays(
+    guard: Guard, layers: Iterable[Layer], cap: Mode, rules: TypePolicy
+) -> list[TypePolicy]:
+    """What each of several layers makes of the same settings, capped."""
+    overlaid = (over(guard, layer, cap, rules) for layer in layers)
+    return [capped(changed, its_cap) for its_cap, changed in overlaid]
 
 
 def over(guard: Guard, layer: Layer, cap: Mode, rules: TypePolicy) -> tuple[Mode, TypePolicy]:

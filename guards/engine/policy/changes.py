@@ -78,9 +78,7 @@ class _Place:
     @property
     def rank(self) -> tuple[int, ...]:
         """How specific it is; the whole policy least."""
-        if self.layer.tag is not None:
-            return _TAGS
-        return self.layer.scope.weight if self.layer.scope else (0, 0, 0)
+        return _TAGS if self.layer.tag is not None else self.layer.weight
 
     @property
     def where(self) -> str:
@@ -155,8 +153,7 @@ def _both_count(
 
 def _sentence(setting: _Setting, one: _Place, other: _Place, change: str) -> str:
     type_, rule, _ = setting
-    nowhere = (0, 0, 0)
-    places = [place.where for place in (other, one) if place.rank != nowhere]
+    places = [p.where for p in (other, one) if p.layer.scope or p.layer.tag]
     where = f"{' within '.join(dict.fromkeys(places))}: " if places else ""
     return f"{where}{type_}{' ' if type_ else ''}{rule}: {change}"
 
@@ -169,7 +166,7 @@ def _exemptions(old: Policy, new: Policy, now: datetime) -> list[str] | None:
     fresh = [
         one
         for one in new.exemptions
-        if one.expires_on > now and until.get(one.key, now) < one.expires_on
+        if not one.expired(now) and until.get(one.key, now) < one.expires_on
     ]
     if len(fresh) * len(old.exemptions) > _MOST_PAIRS:
         return None

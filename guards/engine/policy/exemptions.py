@@ -55,7 +55,11 @@ class Exemption:
 
     def counts(self, rule: str, now: datetime) -> bool:
         """Whether a finding of this rule is exempt at this moment."""
-        return now < self.expires_on and rule in self.rules
+        return not self.expired(now) and rule in self.rules
+
+    def expired(self, now: datetime) -> bool:
+        """From its very second on."""
+        return now >= self.expires_on
 
     @property
     def where(self) -> str:
@@ -125,7 +129,7 @@ def expiring(exemptions: Iterable[Exemption], since: datetime, now: datetime) ->
             for d in WARN_DAYS
             if since + timedelta(days=d) < one.expires_on <= now + timedelta(days=d)
         ]
-        if due and now < one.expires_on:
+        if due and not one.expired(now):
             found.append(Expiry(one, min(due)))
     return tuple(found)
 

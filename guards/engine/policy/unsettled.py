@@ -3,15 +3,14 @@
 Whatever the resource turns out to be, each of its settings is between `strictest` and `loosest`.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from guards.engine.model import Guard, Mode, TypePolicy
-from guards.engine.policy import Layer, Policy, over
+from guards.engine.policy import Layer, Policy, chained, overlays
 from guards.engine.policy.exemptions import Exemption, Tag
 from guards.engine.policy.scopes import Scope, folded, matches
-from guards.engine.policy.settings import capped, loosest, of_profile, strictest
-from guards.engine.policy.shape import Profile
+from guards.engine.policy.settings import capped, loosest, strictest
 
 type Place = tuple[str | None, ...]
 """As `scopes.Parts`, with None for what is not known."""
@@ -38,14 +37,17 @@ def bounds(policy: Policy, guard: Guard, place: Place, tags: Tags) -> Bounds:
     unsure = [layer for layer, scope in scoped if layer not in sure and _may_cover(scope, place)]
     # A setting comes from the most specific layer that names it, so that one unsure layer at a
     # time shows all values that it can have.
-    chains = [_chain(policy, guard, (*sure, *more)) for more in ((), *((one,) for one in unsure))]
+    chains = [
+        chained(guard, [policy.layers[0], *sorted((*sure, *more), key=lambda one: one.weight)])
+        for more in ((), *((one,) for one in unsure))
+    ]
     high = max((cap for cap, _ in chains), key=list(Mode).index), strictest([r for _, r in chains])
     low = min((cap for cap, _ in chains), key=list(Mode).index), loosest([r for _, r in chains])
 
     tagged = [(layer, layer.tag) for layer in layers if layer.tag]
     here = [layer for layer, tag in tagged if _has(tag, tags)]
     maybe = [layer for layer, tag in tagged if layer not in here and _may_have(tag, tags)]
-    highest = _overlays(guard, (*here, *maybe), *high)
+    highest = overlays(guard, (*here, *maybe), *high)
     if not (policy.tags_may_exempt and here):  # then a tag decides, not what the IDs say
         highest.append(capped(high[1], high[0]))
     certain = [e for e in policy.exemptions if _certain(e, place, tags)]
@@ -56,21 +58,6 @@ def bounds(policy: Policy, guard: Guard, place: Place, tags: Tags) -> Bounds:
         certain=tuple(certain),
         possible=tuple(possible),
     )
-
-
-def _chain(policy: Policy, guard: Guard, layers: Iterable[Layer]) -> tuple[Mode, TypePolicy]:
-    """The policy's own settings with these layers over them, the most specific last."""
-    cap, rules = over(guard, policy.layers[0], Mode.ENFORCE, of_profile(guard, Profile.STRICT))
-    for layer in sorted(layers, key=lambda one: one.scope.weight if one.scope else (0, 0, 0)):
-        cap, rules = over(guard, layer, cap, rules)
-    return cap, rules
-
-
-def _overlays(
-    guard: Guard, layers: Iterable[Layer], cap: Mode, rules: TypePolicy
-) -> list[TypePolicy]:
-    overlaid = (over(guard, layer, cap, rules) for layer in layers)
-    return [capped(changed, its_cap) for its_cap, changed in overlaid]
 
 
 def _loosest(
@@ -84,12 +71,12 @@ def _loosest(
 ) -> TypePolicy:
     """The lower bound with tags: those that are there only tighten, unless they may loosen."""
     settled = capped(rules, cap)
-    certain = _overlays(guard, here, cap, rules)
+    certain = overlays(guard, here, cap, rules)
     if not tags_may_exempt:
         return strictest([settled, *certain])
     if certain:  # of several the strictest counts, so that more of them loosen nothing
         return strictest(certain)
-    return loosest([settled, *_overlays(guard, maybe, cap, rules)])
+    return loosest([settled, *overlays(guard, maybe, cap, rules)])
 
 
 def _covers(scope: Scope, place: Place) -> bool:
