@@ -2,11 +2,9 @@
 
 import io
 import re
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from guards.cli import positions, rows, template
@@ -83,14 +81,13 @@ def read(file: str) -> bytes:
     """The whole of a file, or of standard input for `-`.
 
     Raises:
-        Unreadable: it cannot be opened.
+        Unreadable: it cannot be opened, or breaks off.
     """
-    if file == "-" and sys.stdin is None:  # closed by whoever started this
-        raise Unreadable("cannot be read: it is closed")
-    try:
-        return sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
-    except (OSError, ValueError) as e:
-        raise Unreadable(f"cannot be read: {getattr(e, 'strerror', None) or e}") from e
+    with rows.opened(file) as stream:
+        try:
+            return stream.read()
+        except OSError as e:
+            raise Unreadable(f"cannot be read: {e.strerror or e}") from e
 
 
 def text(content: bytes) -> str:

@@ -22,12 +22,13 @@ import re
 import stat
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from guards.cli.rows_text import LINE, LISTED, WRONG, Extent, Text, past_space
+from guards.engine.errors import Unreadable
 
 LONGEST = 4 * 1024 * 1024
 """Characters in one row; Azure's own resources are far smaller."""
@@ -70,20 +71,32 @@ def where(name: str, item: Row | Bad) -> str:
 def from_file(file: str, progress: Progress | None = None) -> Iterator[Row | Bad]:
     """The rows of a file, or of standard input for `-`; raises nothing `read` does not."""
     progress = progress or Progress()
-    if file == "-" and sys.stdin is None:
-        yield Bad(0, "", "cannot be read: it is closed")
+    try:
+        with opened(file) as stream:
+            progress.total = _size(stream)
+            yield from read(stream, progress)
+    except Unreadable as e:
+        yield Bad(0, "", str(e))
+
+
+@contextmanager
+def opened(file: str) -> Iterator[BinaryIO]:
+    """The bytes of a file, or of standard input for `-`, which stays open.
+
+    Raises:
+        Unreadable: it cannot be opened.
+    """
+    if file == "-":
+        if sys.stdin is None:  # closed by whoever started this
+            raise Unreadable("cannot be read: it is closed")
+        yield sys.stdin.buffer
         return
-    with ExitStack() as opened:
+    with ExitStack() as kept:
         try:
-            if file == "-":
-                stream: BinaryIO = sys.stdin.buffer
-            else:
-                stream = opened.enter_context(Path(file).open("rb"))
+            stream = kept.enter_context(Path(file).open("rb"))
         except (OSError, ValueError) as e:  # ValueError: a name that no file can have
-            yield Bad(0, "", f"cannot be read: {getattr(e, 'strerror', None) or e}")
-            return
-        progress.total = _size(stream)
-        yield from read(stream, progress)
+            raise Unreadable(f"cannot be read: {getattr(e, 'strerror', None) or e}") from e
+        yield stream
 
 
 def _size(stream: BinaryIO) -> int | None:

@@ -2,6 +2,8 @@
 
 import io
 import json
+import subprocess
+import sys
 import unicodedata
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ from hypothesis import strategies as st
 from guards import GUARDS
 from guards.cli import evaluate, report
 from guards.engine import policy
-from tests.cli.command import GROUP, HOSTILE, closed, disk, flattened, guards, write
+from tests.cli.command import GROUP, HOSTILE, ROOT, closed, disk, flattened, guards, write
 from tests.fakes import START
 
 DEFAULT = policy.default(GUARDS)
@@ -66,6 +68,21 @@ def test_a_file_that_cannot_be_opened_is_named(name: str, tmp_path: Path) -> Non
     assert said.code == 2
     assert f"{tmp_path / name}: cannot be read" in said.err
     assert "1 resource, 0 not compliant" in said.out
+
+
+@pytest.mark.parametrize("command", ["evaluate", "explain", "preview"])
+def test_a_closed_standard_input_is_told(command: str) -> None:
+    """`<&-`: a sentence and exit 2, no traceback; with standard output closed, too, as `>&-`."""
+    for closed_ones in ("<&-", "<&- >&-"):
+        ended = subprocess.run(
+            ["sh", "-c", f'exec "$0" -m guards {command} - {closed_ones}', sys.executable],
+            cwd=ROOT,
+            stderr=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            check=False,
+        )
+        said = ended.stderr.decode()
+        assert (ended.returncode, said) == (2, "standard input: cannot be read: it is closed\n")
 
 
 def test_unreadable_standard_input_is_called_so() -> None:
