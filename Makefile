@@ -38,4 +38,4 @@ lock: setup      ## compile requirements*.in into pinned requirements*.txt
 	        --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" -o $$name.txt $$name.in || exit 1; done
 
 clean:           ## remove everything that set-up and tests made
-	@rm -rf .venv build sandbox/azurite/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf .venv build sandbox/node/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -21,7 +21,7 @@ ACCOUNT = "devstoreaccount1"
 KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 """Azurite's published account key: a constant for everybody, not a secret."""
 
-_FOLDER = Path(__file__).parent / "azurite"
+_FOLDER = Path(__file__).parent / "node"
 _PROGRAMS = _FOLDER / "node_modules/azurite/dist/src"
 _START_LIMIT = 60.0
 

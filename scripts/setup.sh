@@ -20,8 +20,8 @@ find_python() {
     fail "needs Python 3.13, found $found; install it, or name one with PYTHON=/path/to/python3.13"
 }
 
-wanted=$(cat scripts/setup.sh requirements-dev.txt sandbox/azurite/package-lock.json | cksum)
-[ "$wanted" = "$(cat .venv/.ready 2>/dev/null || true)" ] && [ -d sandbox/azurite/node_modules ] && exit 0
+wanted=$(cat scripts/setup.sh requirements-dev.txt sandbox/node/package-lock.json | cksum)
+[ "$wanted" = "$(cat .venv/.ready 2>/dev/null || true)" ] && [ -d sandbox/node/node_modules ] && exit 0
 
 log=build/setup.log
 mkdir -p build
@@ -34,10 +34,10 @@ echo "setup: installing Python packages into .venv (about half a minute, once)"
 .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt >"$log" 2>&1 \
     || fail "Python packages could not be installed; is the Python package index reachable? see $log"
 
-echo "setup: installing Azurite, the storage emulator (about half a minute, once)"
+echo "setup: installing Azurite and the card renderer (about half a minute, once)"
 # NODE_USE_SYSTEM_CA: behind a company's proxy only the system knows the certificates.
-(cd sandbox/azurite && PATH="$PWD/../../.venv/bin:$PATH" NODE_USE_SYSTEM_CA=1 \
+(cd sandbox/node && PATH="$PWD/../../.venv/bin:$PATH" NODE_USE_SYSTEM_CA=1 \
     npm ci --omit=optional --loglevel=error) >"$log" 2>&1 \
-    || fail "Azurite could not be installed; is the npm registry reachable? see $log"
+    || fail "Azurite and the card renderer could not be installed; is the npm registry reachable? see $log"
 
 printf '%s' "$wanted" > .venv/.ready

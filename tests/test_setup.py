@@ -11,8 +11,8 @@ ROOT = Path(__file__).parent.parent
 NEEDED = (
     "scripts/setup.sh",
     "requirements-dev.txt",
-    "sandbox/azurite/package.json",
-    "sandbox/azurite/package-lock.json",
+    "sandbox/node/package.json",
+    "sandbox/node/package-lock.json",
 )
 
 
