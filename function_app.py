@@ -22,11 +22,15 @@ app = func.FunctionApp()
 _running: list[wiring.App] = []
 
 
-async def _ports() -> Ports:
-    """The app's ports, built with the first invocation, inside the worker's loop."""
+async def _app() -> wiring.App:
+    """The app, built with the first invocation, inside the worker's loop."""
     if not _running:
         _running.append(await wiring.open_app(os.environ))
-    return _running[0].ports
+    return _running[0]
+
+
+async def _ports() -> Ports:
+    return (await _app()).ports
 
 
 def _log(function: str, result: Result) -> None:
@@ -68,6 +72,53 @@ async def event_given_up(message: func.QueueMessage) -> None:
 async def work_given_up(message: func.QueueMessage) -> None:
     """A message of guard-work that failed five times becomes an alert."""
     _log("work_given_up", await intake.on_poison_work(message.get_body(), await _ports()))
+
+
+# Without a channel nobody here takes alerts, and guard-alerts is left to whoever reads it.
+if wiring.notifies(os.environ):
+    # What these need is imported when the first alert comes: an event to guard never waits for it.
+
+    @app.queue_trigger(
+        arg_name="message", queue_name=wiring.ALERTS_QUEUE, connection=wiring.STORAGE
+    )
+    async def alert_posted(message: func.QueueMessage) -> None:
+        """An alert, to one delivery for each channel that it goes to."""
+        from guards.engine.notify import fan_out
+
+        post = (await _app()).post()
+        log.info("alert_posted: %s", await fan_out.on_alert(message.get_body(), post))
+
+    @app.queue_trigger(
+        arg_name="message", queue_name=f"{wiring.ALERTS_QUEUE}-poison", connection=wiring.STORAGE
+    )
+    async def alert_given_up(message: func.QueueMessage) -> None:
+        """An alert that failed five times goes to every channel."""
+        from guards.engine.notify import fan_out
+
+        post = (await _app()).post()
+        log.info("alert_given_up: %s", await fan_out.on_poison_alert(message.get_body(), post))
+
+    @app.queue_trigger(
+        arg_name="message", queue_name=wiring.DELIVERIES_QUEUE, connection=wiring.STORAGE
+    )
+    async def delivery_due(message: func.QueueMessage) -> None:
+        """An alert for one channel, or a look at what waits there."""
+        from guards.engine.notify import deliver
+
+        post = (await _app()).post()
+        log.info("delivery_due: %s", await deliver.on_delivery(message.get_body(), post))
+
+    @app.queue_trigger(
+        arg_name="message",
+        queue_name=f"{wiring.DELIVERIES_QUEUE}-poison",
+        connection=wiring.STORAGE,
+    )
+    async def delivery_given_up(message: func.QueueMessage) -> None:
+        """What a channel cannot deliver is told through the others."""
+        from guards.engine.notify import deliver
+
+        post = (await _app()).post()
+        log.info("delivery_given_up: %s", await deliver.on_given_up(message.get_body(), post))
 
 
 def _as_json(event: func.EventGridEvent | func.CloudEvent) -> dict[str, object]:

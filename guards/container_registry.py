@@ -78,7 +78,7 @@ def _block(body: Body, wanted: set[str], policy: TypePolicy) -> Blocked | None:
             f"the registry's tier is {tier}, and only Premium can disable exports and public "
             "network access: move it to Premium (az acr update --sku Premium) and add a private "
             "endpoint, or move its images to a guarded registry.",
-            Severity.MEDIUM,
+            Severity.HIGH,
         )
     if PUBLIC_NETWORK.id not in wanted and not complies(PUBLIC_NETWORK, body):
         return Blocked(

@@ -22,7 +22,7 @@ from guards.engine.model import (
     Severity,
     TypePolicy,
 )
-from guards.engine.rules import at, deviations, merged, nested, text_at
+from guards.engine.rules import at, complies, deviations, merged, nested, text_at
 
 API_VERSION = "2026-03-02"
 """That of azure-mgmt-compute 39 for disks and snapshots; a test compares them."""
@@ -48,7 +48,7 @@ PUBLIC_NETWORK = Rule(
     allowed=("Disabled",),
     desired="Disabled",
     when_absent="Enabled",
-    severity=Severity.MEDIUM,
+    severity=Severity.HIGH,
     minimum=(("satisfied_by", ("networkAccessPolicy",)),),
 )
 DATA_ACCESS_AUTH = Rule(
@@ -66,6 +66,7 @@ RULES = (NETWORK_ACCESS, PUBLIC_NETWORK, DATA_ACCESS_AUTH)
 DISK_ACCESS = "properties.diskAccessId"
 
 _ATTACHED_STATES = {"attached", "reserved", "frozen"}
+_LIMITED_NETWORKS = {"denyall", "allowprivate"}
 _SAS_STATES = {"activesas", "activesasfrozen", "readytoupload", "activeupload"}
 
 
@@ -85,7 +86,31 @@ def inspect(body: Body, policy: TypePolicy) -> tuple[Finding, ...]:
         body,
         policy,
         lambda rule: rule is NETWORK_ACCESS and _listed_private_access(body, policy),
+        severity,
     )
+
+
+def severity(rule: Rule, body: Body) -> Severity:
+    """How bad a finding of a rule is: who can take the data out as the body stands, and how soon.
+
+    A link that is out may be in use; the disk of a running machine cannot be exported.
+    """
+    if rule is DATA_ACCESS_AUTH:
+        return rule.severity
+    if exposure(body):
+        return Severity.HIGH
+    network = (text_at(body, NETWORK_ACCESS.path) or "").lower()
+    if network not in _LIMITED_NETWORKS and not complies(PUBLIC_NETWORK, body):
+        return Severity.MEDIUM if _in_use(body) else Severity.HIGH
+    if rule is NETWORK_ACCESS and network == "allowprivate":
+        return Severity.MEDIUM  # somebody's private endpoint leads there
+    return Severity.LOW
+
+
+def _in_use(body: Body) -> bool:
+    """Whether a machine that runs holds it; Azure exports the disk of one that is deallocated."""
+    state = (text_at(body, "properties.diskState") or "").lower()
+    return attached(body) and state != "reserved"
 
 
 def attached(body: Body) -> bool:
@@ -113,7 +138,7 @@ def _block(body: Body, findings: Sequence[Finding]) -> Blocked | None:
         "dataAccessAuthMode can only change while the disk is detached: shut the virtual machine "
         "down, detach the disk, set dataAccessAuthMode to AzureActiveDirectory, attach it again. "
         "Azure Backup and Site Recovery do not support such disks.",
-        DATA_ACCESS_AUTH.severity,
+        Severity.HIGH,
     )
 
 

@@ -21,7 +21,8 @@ from typing import Any, NamedTuple
 from aiohttp import ClientError, ClientSession, ClientTimeout, TCPConnector, web
 
 from sandbox.identity import TokenRefusedError, Tokens
-from sandbox.server import Server
+from sandbox.sinks.endpoint import Endpoint, refused
+from sandbox.sinks.kept import Kept
 
 AZURE_SCHEDULE = (10.0, 30.0, 60.0, 300.0, 600.0, 1800.0, 3600.0, 10800.0, 21600.0, 43200.0)
 """Seconds before the second attempt, the third, and so on; the last one repeats."""
@@ -65,7 +66,7 @@ def schedule_from(environment: Mapping[str, str]) -> Sequence[float]:
     return tuple(float(part) for part in text.split(",")) if text else AZURE_SCHEDULE
 
 
-class Topic:
+class Topic(Endpoint):
     """A custom topic and its subscriptions; publishers show its key or, with `tokens`, a token."""
 
     def __init__(
@@ -85,20 +86,19 @@ class Topic:
         self._waiting: set[asyncio.Task[None]] = set()
         self._at_once = asyncio.Semaphore(_AT_ONCE)
         self._session: ClientSession | None = None
-        app = web.Application(client_max_size=_LARGEST_REQUEST)
-        app.router.add_post("/api/events", self._publish)
-        self._server = Server(app)
+        self._kept: Kept[dict[str, Any]] = Kept()
+        super().__init__([("POST", "/api/events", self._publish)], largest=_LARGEST_REQUEST)
 
     async def start(self, ssl_context: ssl.SSLContext, port: int = 0) -> str:
         """Listen; returns the address to publish to."""
         self._session = ClientSession(
             connector=TCPConnector(limit=0), timeout=ClientTimeout(total=ANSWER_LIMIT)
         )
-        return f"{await self._server.start(ssl_context, port)}/api/events"
+        return f"{await self.listen(ssl_context, port)}/api/events"
 
     async def stop(self) -> None:
         """Give up on every event and close."""
-        await self._server.stop()
+        await super().stop()
         for task in self._waiting:
             task.cancel()
         await asyncio.gather(*self._waiting, return_exceptions=True)
@@ -109,6 +109,10 @@ class Topic:
     def pending(self) -> int:
         """How many events are neither delivered nor dead."""
         return len(self._waiting)
+
+    def kept(self) -> list[dict[str, Any]]:
+        """The events that were published by https, oldest first, subscriptions or none."""
+        return self._kept.all()
 
     def dead_letters(self) -> list[dict[str, Any]]:
         """What was not delivered: {event, endpoint, attempts, status, reason}, oldest first."""
@@ -152,18 +156,20 @@ class Topic:
 
     async def _publish(self, request: web.Request) -> web.Response:
         if not self._is_authorized(request):
-            return _refused(401, "Unauthorized", "The request's key or token is not accepted.")
+            return refused(401, "Unauthorized", "The request's key or token is not accepted.")
         try:
-            given = json.loads(await request.read())
+            body = await request.read()
+            given = json.loads(body)
         except ValueError as exc:
-            return _refused(400, "BadRequest", str(exc))
+            return refused(400, "BadRequest", str(exc))
         events = given if isinstance(given, list) else [given]
         for event in events:
             if missing := _missing(event):
-                return _refused(400, "BadRequest", f"The event lacks {', '.join(missing)}.")
+                return refused(400, "BadRequest", f"The event lacks {', '.join(missing)}.")
         for event in events:
             if "specversion" not in event:
                 event = {**event, "topic": _NAME, "metadataVersion": "1"}
+            self._kept.add(event, len(body) // len(events))
             self.raise_event(event)
         return web.Response(status=200)
 
@@ -252,7 +258,3 @@ def _validation_response(text: str) -> str | None:
     except ValueError:
         return None
     return answer.get("validationResponse") if isinstance(answer, dict) else None
-
-
-def _refused(status: int, code: str, message: str) -> web.Response:
-    return web.json_response({"error": {"code": code, "message": message}}, status=status)

@@ -266,6 +266,30 @@ class Outside:
 
         await until(closed, f"{name} to be closed", within_s)
 
+    async def teams(self) -> list[Any]:
+        """The messages posted to Teams, oldest first."""
+        kept: list[Any] = await self.control("GET", "teams")
+        return kept
+
+    async def mails(self) -> list[dict[str, Any]]:
+        """The mails sent by SMTP, oldest first."""
+        kept: list[dict[str, Any]] = await self.control("GET", "mails")
+        return kept
+
+    async def wait_for_cards(self, number: int, within_s: float = _PATIENCE_S) -> list[Any]:
+        """Wait until so many messages were posted to Teams; returns all there are."""
+        return await _enough(self.teams, number, "messages in Teams", within_s)
+
+    async def wait_for_mails(
+        self, number: int, within_s: float = _PATIENCE_S
+    ) -> list[dict[str, Any]]:
+        """Wait until so many mails were sent by SMTP; returns all there are."""
+        return await _enough(self.mails, number, "mails", within_s)
+
+    async def post_alert(self, alert: dict[str, Any]) -> None:
+        """Put an alert into the alert queue, as the guard does."""
+        await self.put_message("guard-alerts", alert)
+
     async def alerts(self) -> list[dict[str, Any]]:
         """Every alert posted so far; they stay in this list and leave the queue."""
         async for message in self._queue.receive_messages(max_messages=32, messages_per_page=32):
@@ -284,3 +308,13 @@ class Outside:
             return next(iter(await self.alerts_about(name)), None)
 
         return await until(first, f"an alert about {name}", within_s)
+
+
+async def _enough[T](
+    ask: Callable[[], Awaitable[list[T]]], number: int, what: str, within_s: float
+) -> list[T]:
+    async def found() -> list[T] | None:
+        things = await ask()
+        return things if len(things) >= number else None
+
+    return await until(found, f"{number} {what}", within_s)

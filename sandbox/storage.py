@@ -1,6 +1,6 @@
 """Azurite, Microsoft's storage emulator, as child processes, in memory only.
 
-Queues are one program and blobs another. With certificates they speak https and also take the
+Queues, blobs and tables are a program each. With certificates they speak https and also take the
 bearer tokens of a managed identity (`--oauth basic` checks their shape, not their signature).
 """
 
@@ -10,7 +10,9 @@ from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 from typing import Any
 
+from azure.core.credentials import AzureNamedKeyCredential
 from azure.core.exceptions import ResourceExistsError
+from azure.data.tables.aio import TableServiceClient
 from azure.storage.blob.aio import BlobServiceClient
 from azure.storage.queue.aio import QueueServiceClient
 
@@ -27,7 +29,7 @@ _START_LIMIT = 60.0
 
 
 class Service:
-    """One service of a storage account on 127.0.0.1, "queue" or "blob": a program of Azurite's."""
+    """One service of a storage account on 127.0.0.1: "queue", "blob" or "table"."""
 
     def __init__(self, kind: str, certificates: Certificates | None) -> None:
         self.name = f"azurite ({kind}s)"
@@ -137,6 +139,32 @@ class Blobs(Service):
         """Make a container, as a deployment does before the app starts."""
         async with self.client() as service:
             await service.create_container(name)
+
+
+class Tables(Service):
+    """The tables of the same account."""
+
+    def __init__(self, certificates: Certificates | None = None) -> None:
+        super().__init__("table", certificates)
+
+    @property
+    def connection(self) -> str:
+        """What a connection string of the account has for its tables."""
+        return f"TableEndpoint={self.uri};"
+
+    @contextlib.asynccontextmanager
+    async def client(self) -> AsyncIterator[TableServiceClient]:
+        """A client with the account key."""
+        credential = AzureNamedKeyCredential(ACCOUNT, KEY)
+        async with TableServiceClient(
+            self.uri, credential=credential, **self._options()
+        ) as service:
+            yield service
+
+    async def create_table(self, name: str) -> None:
+        """Make a table, as a deployment does before the app starts."""
+        async with self.client() as service:
+            await service.create_table_if_not_exists(name)
 
 
 def node() -> str:

@@ -22,10 +22,12 @@ from sandbox.arm import Arm
 from sandbox.certificates import Certificates
 from sandbox.eventgrid import Topic, schedule_from
 from sandbox.functions import ROOT, FunctionsProcess
+from sandbox.greeting import greeting
 from sandbox.identity import Identity, Tokens
+from sandbox.notify import TABLE, channels, has_channels, switched_on
 from sandbox.processes import StartError
-from sandbox.sinks import Mails, Teams
-from sandbox.storage import Azurite, Blobs
+from sandbox.sinks import Communication, Mails, Teams, Webhooks
+from sandbox.storage import Azurite, Blobs, Service, Tables
 
 QUEUES = ("guard-work", "guard-alerts", "guard-deliveries", "guard-events")
 """The queues that the deployment makes, each with the `-poison` queue beside it."""
@@ -40,11 +42,13 @@ Settings = Mapping[str, str] | Callable[[dict[str, Any]], Mapping[str, str]]
 
 
 class Sinks:
-    """Where messages to people end."""
+    """Where messages to people and machines end."""
 
-    def __init__(self) -> None:
+    def __init__(self, tokens: Tokens) -> None:
         self.teams = Teams()
         self.mails = Mails()
+        self.email = Communication(tokens)
+        self.webhooks = Webhooks()
 
 
 class Sandbox:
@@ -55,6 +59,10 @@ class Sandbox:
         env: app settings, or a function that makes them from the endpoints.
         storage_identity: no connection string for the app, but https and its managed identity.
         blobs: a blob service as well, with a container for policies.
+        notify: alerts go on to the sandbox's Teams and by mail, unless `env` says otherwise; for
+            that there are tables, more sinks, and a topic for alerts. GUARD_NOTIFY=on in `env` or
+            in the environment is the same. A channel there starts these parts, too, but none is
+            added to it. Without any of them `guard-alerts` is left alone.
         port_file: holds the endpoints as long as all of it answers.
         say: gets each line of the app's log and of the sandbox's own.
     """
@@ -66,13 +74,16 @@ class Sandbox:
         *,
         storage_identity: bool = False,
         blobs: bool = False,
+        notify: bool = False,
         port_file: Path | None = None,
         say: Callable[[str], None] | None = None,
     ) -> None:
         self._app_dir = Path(app_dir).resolve()
         self._env: Settings = env or {}
+        self._given: Mapping[str, str] = {}
         self._storage_identity = storage_identity
         self._with_blobs = blobs
+        self._notify = notify
         self._port_file = port_file
         self._say = say or _to_stderr
         self._stack = contextlib.AsyncExitStack()
@@ -82,20 +93,30 @@ class Sandbox:
         self.tokens = Tokens()
         self.identity = Identity(self.tokens)
         self.topic = Topic(secrets.token_hex(24), schedule_from(os.environ), tokens=self.tokens)
-        self.sinks = Sinks()
+        self.alerts_topic = Topic(secrets.token_hex(24), tokens=self.tokens)
+        """Where a channel may publish alerts; `kept()` has them."""
+        self.sinks = Sinks(self.tokens)
         self.arm = Arm(
             self.tokens,
             self.topic.raise_event,
             {
                 "/_sandbox/teams": self.sinks.teams.kept,
                 "/_sandbox/mails": self.sinks.mails.kept,
+                "/_sandbox/emails": self.sinks.email.kept,
+                "/_sandbox/webhooks": self.sinks.webhooks.kept,
                 "/_sandbox/deadletters": self.topic.dead_letters,
                 "/_sandbox/tokens": lambda: {"requests": self.identity.requests},
             },
         )
         self.azurite: Azurite
         self.blobs: Blobs | None = None
+        self.tables: Tables | None = None
         self.functions: FunctionsProcess
+
+    @property
+    def notifies(self) -> bool:
+        """Whether the app was told of the sandbox's Teams and mail server."""
+        return self._notify
 
     async def __aenter__(self) -> Self:
         if self._port_file is not None:
@@ -119,7 +140,10 @@ class Sandbox:
         context = certificates.server_context()
         self.azurite = Azurite(certificates if self._storage_identity else None)
         self._stack.push_async_callback(self.azurite.stop)
-        for part in (self.identity, self.topic, self.sinks.teams, self.sinks.mails, self.arm):
+        for part in (
+            *(self.identity, self.topic, self.alerts_topic, self.sinks.teams, self.sinks.mails),
+            *(self.sinks.email, self.sinks.webhooks, self.arm),
+        ):
             self._stack.push_async_callback(part.stop)
         await self.azurite.start()
         await self.azurite.create_queues(
@@ -127,8 +151,7 @@ class Sandbox:
         )
         if self._with_blobs:
             self.blobs = Blobs(certificates)
-            self._stack.push_async_callback(self.blobs.stop)
-            await self.blobs.start()
+            await self._start_service(self.blobs)
             await self.blobs.create_container(CONTAINER)
         self.endpoints = {
             "arm": await self.arm.start(context),
@@ -145,9 +168,47 @@ class Sandbox:
         }
         if self.blobs is not None:
             self.endpoints["blobs"] = self.blobs.uri
+        await self._start_notifications(certificates)
         await self._start_functions()
         self._complete = True
         self._started()
+
+    async def _start_service(self, service: Service) -> None:
+        self._stack.push_async_callback(service.stop)
+        await service.start()
+
+    async def _start_notifications(self, certificates: Certificates) -> None:
+        """Learn the settings given, and start what notifications need if there are any.
+
+        A function that makes settings is shown the sinks, which cost nothing. The tables, which
+        are a process, it sees only if they are asked for in another way: it may be what asks.
+        """
+        self._notify = self._notify or switched_on(os.environ)
+        if self._notify or callable(self._env):
+            await self._start_receivers(certificates)
+        if self._notify:
+            await self._start_tables(certificates)
+        self._given = self._env(self.endpoints) if callable(self._env) else self._env
+        self._notify = self._notify or switched_on(self._given)
+        if self._notify or has_channels({**os.environ, **self._given}):
+            await self._start_receivers(certificates)
+            await self._start_tables(certificates)
+
+    async def _start_receivers(self, certificates: Certificates) -> None:
+        if "email" not in self.endpoints:
+            context = certificates.server_context()
+            self.endpoints |= {
+                "email": await self.sinks.email.start(context),
+                "webhook": await self.sinks.webhooks.start(context),
+                "alertsTopic": await self.alerts_topic.start(context),
+            }
+
+    async def _start_tables(self, certificates: Certificates) -> None:
+        if self.tables is None:
+            self.tables = Tables(certificates if self._storage_identity else None)
+            await self._start_service(self.tables)
+            await self.tables.create_table(TABLE)
+            self.endpoints["tables"] = self.tables.uri
 
     async def _start_functions(self) -> None:
         self.functions = FunctionsProcess(
@@ -163,7 +224,6 @@ class Sandbox:
 
     def _app_settings(self) -> dict[str, str]:
         """The environment of the app's process."""
-        given = self._env(self.endpoints) if callable(self._env) else self._env
         mine = ("GUARD_", "SANDBOX_")
         settings = {
             name: value
@@ -178,20 +238,28 @@ class Sandbox:
             "IDENTITY_HEADER": self.endpoints["identity"]["header"],
             "SSL_CERT_FILE": self.endpoints["ca"],
         }
-        settings |= given
+        settings |= self._given
         if not any(name.startswith("GUARD_STORAGE") for name in settings):
             settings |= self._storage_settings()
         if self.blobs is not None:
             settings.setdefault("GUARD_BLOB_ENDPOINT", self.blobs.uri)
+        if self._notify:
+            settings |= channels(self.endpoints, settings)
         return settings
 
     def _storage_settings(self) -> dict[str, str]:
+        tables = self.tables
         if not self._storage_identity:
-            return {"GUARD_STORAGE": self.azurite.connection}
-        return {
+            return {
+                "GUARD_STORAGE": self.azurite.connection + (tables.connection if tables else "")
+            }
+        settings = {
             "GUARD_STORAGE__queueServiceUri": self.azurite.queue_service_uri,
             "GUARD_STORAGE__credential": "managedidentity",
         }
+        if tables is not None:
+            settings["GUARD_STORAGE__tableServiceUri"] = tables.uri
+        return settings
 
     def _started(self) -> None:
         """The functions process is a new one: say so to whoever reads the endpoints."""
@@ -202,6 +270,8 @@ class Sandbox:
         }
         if self.blobs is not None:
             self.endpoints["pids"]["blobs"] = self.blobs.pid
+        if self.tables is not None:
+            self.endpoints["pids"]["tables"] = self.tables.pid
         if self._complete and self._port_file is not None:
             _replace(self._port_file, json.dumps(self.endpoints, indent=2) + "\n")
 
@@ -215,8 +285,8 @@ class Sandbox:
 
     async def broken(self) -> str:
         """Wait for something that cannot be mended; returns what it was."""
-        services = [service for service in (self.azurite, self.blobs) if service is not None]
-        waiting = {asyncio.create_task(service.ended()): service.name for service in services}
+        services = (self.azurite, self.blobs, self.tables)
+        waiting = {asyncio.create_task(one.ended()): one.name for one in services if one}
         try:
             done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -240,6 +310,11 @@ def main(argv: list[str]) -> int:
     parser.add_argument(
         "--blobs", action="store_true", help="a blob service, too, with a container for policies"
     )
+    parser.add_argument(
+        "--notify",
+        action="store_true",
+        help="alerts go on to Teams and by mail, to sinks that show them (or GUARD_NOTIFY=on)",
+    )
     return asyncio.run(_up(parser.parse_args(argv)))
 
 
@@ -249,11 +324,12 @@ async def _up(options: argparse.Namespace) -> int:
         options.app,
         storage_identity=options.storage_identity,
         blobs=options.blobs,
+        notify=options.notify,
         port_file=options.port_file,
     )
     try:
         async with box:
-            print(_for_people(box), flush=True)
+            print(greeting(box.endpoints, notifies=box.notifies), flush=True)
             _to_stderr(f"sandbox: {await box.broken()}")
     except asyncio.CancelledError:
         return 0
@@ -275,37 +351,6 @@ def _cancel_on_signals() -> None:
 
     for number in signals:
         loop.add_signal_handler(number, stop)
-
-
-def _for_people(box: Sandbox) -> str:
-    lines = ["The sandbox is up; Ctrl-C ends it."]
-    for name, value in box.endpoints.items():
-        if isinstance(value, dict):
-            value = ", ".join(f"{part} {what}" for part, what in value.items())
-        lines.append(f"  {name:<16}{value}")
-    return "\n".join([*lines, "", *_try_it(box)])
-
-
-def _try_it(box: Sandbox) -> list[str]:
-    """Lines to paste: open a disk as somebody, see it closed, read the alert."""
-    arm, ca = box.endpoints["arm"], box.endpoints["ca"]
-    group = "/subscriptions/11111111-2222-4333-8444-555555555555/resourceGroups/rg"
-    disk = f"'{arm}{group}/providers/Microsoft.Compute/disks/mine?api-version=2026-03-02'"
-    opened = '{"location": "westeurope", "properties": {"networkAccessPolicy": "AllowAll"}}'
-    curl = f"curl -s --cacert {ca} -H 'x-sandbox-caller: me'"
-    read = (
-        "import sys; from azure.storage.queue import QueueClient, TextBase64DecodePolicy as D; "
-        "[print(m.content) for m in QueueClient.from_connection_string(sys.argv[1], "
-        "'guard-alerts', message_decode_policy=D()).peek_messages(32)]"
-    )
-    return [
-        "Try it from another terminal, as somebody called me (with a token of the identity",
-        "endpoint you would be the guard itself, whose own writes are ignored):",
-        f"  {curl} -X PUT -H 'content-type: application/json' -d '{opened}' {disk}",
-        f"  {curl} {disk}",
-        f'  .venv/bin/python -c "{read}" \\',
-        f"    '{box.endpoints['queueConnection']}'",
-    ]
 
 
 def _to_stderr(line: str) -> None:

@@ -4,6 +4,7 @@ What they do not imitate is said in each docstring; the sandbox is the one that 
 """
 
 import asyncio
+import bisect
 import copy
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -14,6 +15,7 @@ from typing import Any
 from guards.engine.errors import Gone
 from guards.engine.ids import ResourceId
 from guards.engine.model import Body
+from guards.engine.notify.ports import MOST_WRITES, Conflict, Delete, Insert, Row, Write
 from guards.engine.ports import Receipt
 
 START = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
@@ -189,10 +191,11 @@ class Queue:
 
     def take(self) -> Message | None:
         """What a listener does: the first due message, hidden for 30 s under a new receipt."""
-        due = [message for message in self.messages if message.due <= self._clock.passed]
-        for message in due[:1]:
-            message.due, message.receipt = self._clock.passed + 30, message.receipt + "+"
-        return due[0] if due else None
+        now = self._clock.passed
+        due = next((message for message in self.messages if message.due <= now), None)
+        if due is not None:
+            due.due, due.receipt = now + 30, due.receipt + "+"
+        return due
 
     def _held(self, receipt: Receipt) -> list[Message]:
         wanted = (receipt.id, receipt.pop_receipt)
@@ -203,3 +206,62 @@ def _encoded(message: Mapping[str, Any]) -> bytes:
     text = json.dumps(message).encode()
     assert len(text) <= 48 * 1024, "the storage queue would refuse it"
     return text
+
+
+class Store:
+    """Rows of partitions with ETags; transactions of one partition, 100 writes at most.
+
+    Does not imitate Azure's limits on the size of rows and transactions; tests/edges hold it and
+    the real edge to the same promises.
+    """
+
+    def __init__(self, trouble: Trouble) -> None:
+        self._trouble = trouble
+        self._written = 0
+        self.rows: dict[str, dict[str, Row]] = {}
+        self._keys: dict[str, list[str]] = {}
+
+    async def get(self, partition: str, key: str) -> Row | None:
+        await self._trouble.enter("store.get")
+        row = self.rows.get(partition, {}).get(key)
+        self._trouble.leave()
+        return row
+
+    async def page(
+        self, partition: str, prefix: str, limit: int, *, after: str = ""
+    ) -> Sequence[Row]:
+        await self._trouble.enter("store.page")
+        keys, rows = self._keys.get(partition, []), self.rows.get(partition, {})
+        first = bisect.bisect_right(keys, after) if after else bisect.bisect_left(keys, prefix)
+        some = keys[first : first + min(limit, 1000)]
+        found = [rows[key] for key in some if key.startswith(prefix)]
+        self._trouble.leave()
+        return found
+
+    async def write(self, partition: str, *writes: Write) -> None:
+        assert 1 <= len(writes) <= MOST_WRITES
+        assert len({write.key for write in writes}) == len(writes), "one row twice is refused"
+        await self._trouble.enter("store.write")
+        rows, keys = self.rows.setdefault(partition, {}), self._keys.setdefault(partition, [])
+        for write in writes:
+            self._check(rows.get(write.key), write)
+        for write in writes:
+            if isinstance(write, Delete):
+                del rows[write.key]
+                del keys[bisect.bisect_left(keys, write.key)]
+            else:
+                self._written += 1
+                if write.key not in rows:
+                    bisect.insort(keys, write.key)
+                rows[write.key] = Row(partition, write.key, dict(write.values), str(self._written))
+        self._trouble.leave()
+
+    def _check(self, row: Row | None, write: Write) -> None:
+        if isinstance(write, Insert):
+            fits = row is None
+        elif write.etag is not None or isinstance(write, Delete):
+            fits = row is not None and write.etag in (None, row.etag)
+        else:
+            fits = True
+        if not fits:
+            raise Conflict(write.key)

@@ -80,8 +80,8 @@ def allowed(module: str) -> tuple[str, ...]:
         return ("guards.engine", "guards.edges")
     if module == "guards":
         return tuple(TYPES)
-    if module == "guards.wiring":
-        return ("guards.engine", "guards.edges", "guards")
+    if _within(module, "guards.wiring"):
+        return ("guards.engine", "guards.edges", "guards.wiring", "guards")
     if module == "function_app":
         return ("guards.engine", "guards.wiring", "guards")
     return ("guards.engine", "guards.cli", "guards.wiring", "guards")
@@ -117,8 +117,11 @@ def test_the_app_does_not_load_the_command_line(module: str) -> None:
 
 _VENDOR = {
     *(f"guards.edges.{name}" for name in ("arm", "arm_errors", "http", "identity", "queues")),
-    *(f"guards.edges.{name}" for name in ("policy_source", "register")),
+    *(f"guards.edges.{name}" for name in ("policy_source", "register", "tables")),
+    *(f"guards.edges.channels.{name}" for name in ("answers", "communication_email", "eventgrid")),
+    *(f"guards.edges.channels.{name}" for name in ("posting", "teams", "webhook")),
     "guards.wiring",
+    *(f"guards.wiring.{name}" for name in ("post", "settings", "storage")),
     "function_app",
 }
 

@@ -54,6 +54,9 @@ def sections(text: str) -> dict[str, str]:
 
 
 EXAMPLES = sections(section("Worked examples"))
+TOLD = sections(section("Who is told"))
+CHANNELS = ("security", "on-call", "data-team")
+"""Those that the page calls configured."""
 
 
 @dataclass(frozen=True)
@@ -104,8 +107,8 @@ def answers(rules: str, resources: Any, at: str, folder: Path) -> tuple[int, lis
 
 
 def of_example(title: str) -> tuple[str, Any, str]:
-    """Policy, resources and claims of an example: one of each, in this order."""
-    found = blocks(EXAMPLES[title])
+    """Policy, resources (or alerts) and claims of an example: one of each, in this order."""
+    found = blocks({**EXAMPLES, **TOLD}[title])
     assert [block.language for block in found] == ["yaml", "json", "text"]
     rules, resources, said = (block.text for block in found)
     assert rules.startswith("version: 1\n")
@@ -143,6 +146,41 @@ def test_the_example_is_about_its_policy(title: str, tmp_path: Path) -> None:
     assert [one.line for one in claimed] != [one.line for one in found]
 
 
+def receivers(rules: str, alert: dict[str, Any]) -> str:
+    """Who is told of an alert, in the page's form."""
+    routed = policy.parse(rules, GUARDS, moment(WRITTEN)).notify.channels_for(alert, CHANNELS)
+    name = (alert["resourceId"] or "no resource").rpartition("/")[2]
+    unknown = f"; not configured: {', '.join(routed.unknown)}" if routed.unknown else ""
+    return f"{name}: {', '.join(routed.channels) or 'nobody'}{unknown}"
+
+
+@pytest.mark.parametrize("title", TOLD)
+def test_the_channels_of_an_alert_are_those_of_the_page(title: str) -> None:
+    """Of every alert of the example; without routes it would be another answer."""
+    rules, alerts, said = of_example(title)
+    assert [receivers(rules, alert) for alert in alerts] == said.splitlines()
+    assert [receivers(STRICT, alert) for alert in alerts] != said.splitlines()
+
+
+@pytest.mark.parametrize("title", TOLD)
+def test_changing_to_the_routes_of_the_page_is_told(title: str) -> None:
+    """In the words that stand there."""
+    old, new = (
+        policy.parse(text, GUARDS, moment(WRITTEN)) for text in (STRICT, of_example(title)[0])
+    )
+    told = loosened(old, new, moment(WRITTEN))
+    assert told is not None
+    assert [f"`{line}`" in section("Who is told") for line in told] == [True]
+
+
+def test_the_channels_of_the_page_are_the_configured_ones() -> None:
+    """The examples hang on them."""
+    *others, last = (f"`{name}`" for name in CHANNELS)
+    assert f"{', '.join(others)} and {last} are configured" in " ".join(
+        section("Who is told").split()
+    )
+
+
 MISTAKES = blocks(section("Mistakes, and what check says"))
 
 
@@ -162,7 +200,7 @@ def test_check_says_of_a_mistake_what_the_page_says(
 def test_every_policy_of_the_page_is_run() -> None:
     """None stands outside the examples and the mistakes, where no test would read it."""
     shown = [block.text for block in blocks(PAGE) if block.language == "yaml"]
-    run = [of_example(title)[0] for title in EXAMPLES]
+    run = [of_example(title)[0] for title in (*TOLD, *EXAMPLES)]
     run += [block.text for block in MISTAKES if block.language == "yaml"]
     assert shown == run
 

@@ -5,10 +5,9 @@ Compared by the settings that look had planned to close, whatever the policy say
 
 from dataclasses import replace
 
-from guards.engine import alerts
 from guards.engine.decide import Verdict
 from guards.engine.look import Look, Result
-from guards.engine.model import Body, Mode, Outcome, Severity
+from guards.engine.model import Body, Mode, Outcome
 from guards.engine.tasks import Evidence
 
 _ACCEPTED_YET_OPEN = (
@@ -50,7 +49,7 @@ async def follow_up(look: Look, body: Body, held: Evidence, verdict: Verdict) ->
         return None if more else result
     if held.accepted:
         reason = _ACCEPTED_YET_OPEN.format(rules=", ".join(still))
-        result = await look.tell(Outcome.NOT_REVERTED, at_least_high(held), reason, made)
+        result = await look.tell(Outcome.NOT_REVERTED, held, reason, made)
         return None if more else result
     if more and len(still) < len(planned):
         closed = tuple(finding for finding in planned if finding.rule not in still)
@@ -67,8 +66,3 @@ def goes_on(held: Evidence, verdict: Verdict) -> bool:
     reported = {finding.rule for finding in held.findings if finding.mode != Mode.ENFORCE}
     enforced = {finding.rule for finding in verdict.to_close}
     return not held.covers(verdict.findings) or bool(reported & enforced)
-
-
-def at_least_high(evidence: Evidence) -> Evidence:
-    """What a person must look at is never less than high."""
-    return replace(evidence, severity=alerts.worst((), evidence.severity, Severity.HIGH))

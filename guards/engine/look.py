@@ -113,12 +113,17 @@ class Look:
         reason: str = "",
         made: tuple[Change, ...] = (),
     ) -> Result:
-        """Post the alert: what was seen, how it ended, and the changes that were made."""
+        """Post the alert: what was seen, how it ended, and the changes that were made.
+
+        What a person must look at is never less than high.
+        """
+        open_still = outcome in (Outcome.BLOCKED, Outcome.NOT_REVERTED)
+        least = Severity.HIGH if open_still else Severity.LOW
         alert = Alert(
             alert_id=evidence.alert_id,
             source=self.task.source,
             outcome=outcome,
-            severity=evidence.severity,
+            severity=alerts.worst((), evidence.severity, least),
             seen_at=evidence.seen_at,
             resource_id=str(self.resource),
             resource_type=self.guard.resource_type,

@@ -104,7 +104,7 @@ class Rule:
 
     `allowed`, `default_mode` and `options` (name, default) are what a policy that does not name
     the rule means; `minimum` is what the profile of that name has instead. `values` are all that
-    Azure knows.
+    Azure knows. `severity` is the worst that a finding of the rule can have.
     """
 
     id: str

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from guards.engine import alerts
 from guards.engine.decide import Verdict
 from guards.engine.errors import Gone, GuardError, StillRunning, Terminal, Transient
-from guards.engine.follow_up import at_least_high, follow_up, goes_on
+from guards.engine.follow_up import follow_up, goes_on
 from guards.engine.ids import ResourceId
 from guards.engine.later import put_off, recheck_if_early
 from guards.engine.look import Look, Result
@@ -91,7 +91,7 @@ async def _judge(look: Look, body: Body) -> Result:
         return await _only_tell(look, body, verdict, plan)
     if await _is_own_event(look, body):
         evidence = look.seen(verdict.findings, (), alerts.worst(verdict.findings), body)
-        return await look.tell(Outcome.NOT_REVERTED, at_least_high(evidence), _SET_BACK)
+        return await look.tell(Outcome.NOT_REVERTED, evidence, _SET_BACK)
     if look.ports.clock.monotonic() > look.deadline - look.ports.budget_s / 4:
         raise Transient("too little of the time budget is left to change anything")
     return await _close(look, body, verdict, plan)
@@ -145,8 +145,6 @@ async def _close(look: Look, body: Body, verdict: Verdict, plan: Plan) -> Result
         made = look.made(evidence.changes, after)
         outcome, reason = _how_it_ended(look, plan, after)
         reason = ". ".join(part for part in (reason, look.guard.exposure(body)) if part)
-    if outcome is Outcome.NOT_REVERTED:
-        evidence = at_least_high(evidence)
     return await _alert_or_leave(look, intent, outcome, evidence, reason, made)
 
 

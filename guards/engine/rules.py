@@ -5,7 +5,7 @@ from functools import lru_cache
 from typing import Any
 
 from guards.engine.events import clean
-from guards.engine.model import Body, Finding, Mode, Rule, TypePolicy
+from guards.engine.model import Body, Finding, Mode, Rule, Severity, TypePolicy
 
 
 def at(body: Body, path: str) -> Any:
@@ -72,10 +72,12 @@ def deviations(
     body: Body,
     policy: TypePolicy,
     excused: Callable[[Rule], bool] = lambda _: False,
+    severity: Callable[[Rule, Body], Severity] = lambda rule, _: rule.severity,
 ) -> tuple[Finding, ...]:
     """The findings of a type's rules; none where another rule that is enough is met.
 
-    `excused` says for which rules a value that is not allowed is fine all the same.
+    `excused` says for which rules a value that is not allowed is fine all the same, `severity` how
+    bad a finding is in this body; it is asked only where there is one.
     """
     unmet = [
         rule
@@ -91,6 +93,6 @@ def deviations(
         value = text_at(body, rule.path)
         actual = None if value is None else clean(value)
         found.append(
-            Finding(rule.id, rule.path, actual, rule.desired, rule.severity, settings.mode)
+            Finding(rule.id, rule.path, actual, rule.desired, severity(rule, body), settings.mode)
         )
     return tuple(found)

@@ -7,7 +7,7 @@
 const http = require("node:http");
 const path = require("node:path");
 
-const queue = path.join(__dirname, "../azurite/node_modules/azurite/dist/src/queue");
+const queue = path.join(__dirname, "../node/node_modules/azurite/dist/src/queue");
 require(path.join(queue, "utils/constants.js")).DEFAULT_GC_INTERVAL_MS = 100;
 
 const createServer = http.createServer;

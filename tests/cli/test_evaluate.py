@@ -91,6 +91,15 @@ def test_the_json_has_exactly_the_promised_shape(tmp_path: Path) -> None:
     assert "tier is Basic" in blocked["blocked"]
 
 
+def test_the_severity_is_that_of_the_finding(tmp_path: Path) -> None:
+    """By what the resource shows, in JSON and in the table."""
+    file = write(tmp_path / "in.json", disk(networkAccessPolicy="DenyAll"))
+    (verdict,) = guards("evaluate", file, "--format", "json").json
+    assert [one["severity"] for one in verdict["findings"]] == ["low"]
+    said = guards("evaluate", file).out
+    assert "publicNetworkAccess is Enabled, not Disabled (low)" in said
+
+
 @pytest.mark.parametrize(
     ("document", "code"),
     [

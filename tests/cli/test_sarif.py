@@ -225,12 +225,24 @@ def test_each_finding_of_a_resource_is_a_result(form: Any, tmp_path: Path) -> No
     """Whatever the form of the file."""
     first, second = checked(write(tmp_path / "in.json", form))["results"]
     assert (first["ruleId"], first["level"]) == ("disks/networkAccessPolicy", "error")
-    assert (second["ruleId"], second["level"]) == ("disks/publicNetworkAccess", "warning")
+    assert (second["ruleId"], second["level"]) == ("disks/publicNetworkAccess", "error")
     assert first["message"]["text"] == (
         "networkAccessPolicy of ledger (Microsoft.Compute/disks) is AllowAll and should be DenyAll."
     )
     (logical,) = first["locations"][0]["logicalLocations"]
     assert logical == {"fullyQualifiedName": disk()["id"], "kind": "resource"}
+
+
+def test_the_level_follows_from_what_is_open(tmp_path: Path) -> None:
+    """A result may be milder than its rule: attached, behind a private endpoint, or shut off."""
+    mild = [
+        disk("attached", diskState="Attached"),
+        disk("private", networkAccessPolicy="AllowPrivate"),
+        disk("shut", publicNetworkAccess="Disabled"),
+    ]
+    results = checked(write(tmp_path / "in.json", mild))["results"]
+    levels = [one["level"] for one in results]
+    assert levels == ["warning", "warning", "warning", "note", "note"]
 
 
 def test_resources_of_a_list_are_found_in_their_lines(tmp_path: Path) -> None:

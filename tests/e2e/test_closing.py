@@ -131,14 +131,14 @@ async def test_a_registry_without_approved_endpoint_is_blocked_not_broken(
     assert [call["method"] for call in await outside.guard_calls_of(name)] == ["GET"]
 
 
-async def test_a_registry_of_a_lower_tier_is_blocked_with_medium_severity(
+async def test_a_registry_of_a_lower_tier_is_blocked_with_high_severity(
     outside: Outside,
 ) -> None:
     """Azure cannot close it, so nothing is tried."""
     name = fresh("registry")
     await outside.put("intern", REGISTRY, name, {}, "Standard")
     alert = await outside.alert_about(name)
-    assert (alert["outcome"], alert["severity"]) == ("blocked", "medium")
+    assert (alert["outcome"], alert["severity"]) == ("blocked", "high")
     assert "Premium" in alert["reason"]
     assert [call["method"] for call in await outside.guard_calls_of(name)] == ["GET"]
 

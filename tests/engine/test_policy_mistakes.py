@@ -20,7 +20,7 @@ from tests.engine.samples import DISK_ACCESS_ID, DISK_ID
 
 DISK_RULES = "networkAccessPolicy, publicNetworkAccess, dataAccessAuthMode"
 TYPES = f"{DISKS}, Microsoft.Compute/snapshots, {REGISTRIES}"
-TOP = "version, profile, mode, resources, tags_may_exempt, scopes, exemptions"
+TOP = "version, profile, mode, resources, tags_may_exempt, scopes, exemptions, notify"
 
 
 @pytest.mark.parametrize(

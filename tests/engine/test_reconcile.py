@@ -65,6 +65,25 @@ async def test_an_open_disk_or_snapshot_is_closed_and_told(
 
 
 @pytest.mark.parametrize(
+    ("properties", "severity"),
+    [
+        ({"networkAccessPolicy": "DenyAll"}, "low"),
+        ({"networkAccessPolicy": "AllowPrivate"}, "medium"),
+        ({"diskState": "Attached"}, "medium"),
+        ({"diskState": "ActiveSAS", "networkAccessPolicy": "DenyAll"}, "high"),
+    ],
+)
+async def test_an_alert_is_as_bad_as_what_was_open(
+    properties: dict[str, str], severity: str
+) -> None:
+    """The worst of its findings, by what the body showed."""
+    world = World(disk(**properties))
+    await world.event(event())
+    assert (world.alert["outcome"], world.alert["severity"]) == ("reverted", severity)
+    assert severity in {finding["severity"] for finding in world.alert["findings"]}
+
+
+@pytest.mark.parametrize(
     ("operation", "resource_id"), [(REGISTRY_WRITE, REGISTRY_ID), (ENDPOINT_DELETE, ENDPOINT_ID)]
 )
 async def test_an_open_registry_is_closed_and_told(operation: str, resource_id: str) -> None:

@@ -48,7 +48,7 @@ async def test_a_refused_patch_is_one_alert(refusal: Terminal) -> None:
 
 @EACH_REFUSAL
 async def test_not_reverted_is_never_below_high(refusal: Terminal) -> None:
-    """A setting of medium severity that stays open is worse than one that was closed."""
+    """A setting of low severity that stays open is worse than one that was closed."""
     world = World(disk(networkAccessPolicy="DenyAll"))
     world.trouble.errors["arm.patch"] = [refusal]
     await world.event(event())
@@ -165,7 +165,7 @@ async def test_a_registry_that_cannot_be_closed_is_blocked_with_the_reason(
         result = await world.event(event(REGISTRY_WRITE, REGISTRY_ID, id=f"event-{number}"))
         assert result.outcome == Outcome.BLOCKED
     assert world.trouble.count("arm.patch") + world.trouble.count("work") == 0
-    assert {"medium"} == {alert["severity"] for alert in world.alerts}
+    assert {"high"} == {alert["severity"] for alert in world.alerts}
     assert len({alert["alertId"] for alert in world.alerts}) == 1
     assert "Premium" in world.alerts[0]["reason"]
 

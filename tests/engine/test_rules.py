@@ -113,6 +113,21 @@ def test_what_a_guard_excuses_is_no_finding() -> None:
     assert found({}, strict, either, frozenset({"door"})) == []
 
 
+def test_a_finding_is_as_bad_as_the_guard_says_of_its_body() -> None:
+    """Asked for each finding, and for nothing that is fine: most bodies are."""
+    asked = []
+
+    def severity(rule: Rule, body: Body) -> Severity:
+        asked.append((rule.id, body))
+        return Severity.MEDIUM
+
+    shut = RuleSettings(Mode.AUDIT, ("Shut",))
+    body, policy = house("Open", "Shut"), {"door": shut, "window": shut}
+    (finding,) = deviations((DOOR, WINDOW), body, policy, severity=severity)
+    assert (finding.rule, finding.severity) == ("door", Severity.MEDIUM)
+    assert asked == [("door", body)]
+
+
 @pytest.mark.parametrize("mode", list(Mode))
 @pytest.mark.parametrize(("door", "window"), list(product(["Shut", "Open"], repeat=2)))
 def test_one_of_two_rules_is_enough_where_the_policy_says_so(

@@ -94,7 +94,7 @@ def test_a_tier_that_cannot_disable_exports_is_blocked(sku: str | None, unreacha
     plan = plan_of(registry(sku=sku), rules(unreachable=unreachable))
     assert (plan.steps, plan.changes) == ((), ())
     assert plan.blocked is not None
-    assert plan.blocked.severity == Severity.MEDIUM
+    assert plan.blocked.severity == Severity.HIGH
     assert plan.blocked.by_caller is None
     assert {"exportPolicy", "publicNetworkAccess"} == set(plan.blocked.rules)
     assert "az acr update --sku Premium" in plan.blocked.reason

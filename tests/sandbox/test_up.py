@@ -53,7 +53,7 @@ async def test_every_part_answers_when_it_is_up(box: Sandbox) -> None:
         key = {"x-functions-key": ends["functionsKey"]}
         async with session.get(f"{ends['functions']}/admin/host/status", headers=key) as answer:
             assert await answer.json() == {"state": "Running"}
-        for page in ("teams", "mails", "deadletters"):
+        for page in ("teams", "mails", "emails", "webhooks", "deadletters"):
             async with session.get(f"{ends['arm']}/_sandbox/{page}", ssl=_trust(ends)) as answer:
                 assert (answer.status, await answer.json()) == (200, [])
     async with box.azurite.client() as client:

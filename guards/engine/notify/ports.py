@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from guards.engine.notify.limits import Limit
-from guards.engine.notify.parcel import Parcel
+from guards.engine.notify.parcel import Links, Parcel
+from guards.engine.notify.routes import Routes
+from guards.engine.ports import Clock, Queue
 
 type Value = str | int | float | bytes
 """What a row of the store may hold; a text has 32,000 characters at most, bytes 64 KiB."""
@@ -29,7 +31,7 @@ class Channel(Protocol):
     Attributes:
         name: as routes and app settings call it.
         limits: all of them are used up by one message; none where machines read.
-        capacity: how many alerts one message tells at most; 1: no digests.
+        capacity: how many alerts one message tells at most.
     """
 
     @property
@@ -42,7 +44,7 @@ class Channel(Protocol):
     def capacity(self) -> int: ...  # noqa: D102
 
     async def send(self, parcel: Parcel, another: Another) -> Sent:
-        """Send one message; ends within `lane.SEND_S` seconds.
+        """Send one message about one or many alerts; ends within `lane.SEND_S` seconds.
 
         Raises:
             Transient: it may work later; with `retry_after` if the channel said when.
@@ -81,7 +83,7 @@ class Put:
 
 @dataclass(frozen=True, slots=True)
 class Delete:
-    """A row that must be there, unchanged if `etag` is given."""
+    """The end of a row that must be there, unchanged if `etag` is given."""
 
     key: str
     etag: str | None = None
@@ -104,8 +106,10 @@ class Store(Protocol):
         """One row."""
         ...
 
-    async def page(self, partition: str, prefix: str, limit: int) -> Sequence[Row]:
-        """The first rows whose keys begin so, in the order of their keys; 1000 at most."""
+    async def page(
+        self, partition: str, prefix: str, limit: int, *, after: str = ""
+    ) -> Sequence[Row]:
+        """The first rows whose keys begin so, in the order of their keys; after a key, if given."""
         ...
 
     async def write(self, partition: str, *writes: Write) -> None:
@@ -115,3 +119,33 @@ class Store(Protocol):
             Conflict: see there; nothing was written.
         """
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """Everything that delivering may touch.
+
+    Attributes:
+        channels: the configured ones by name, in the order of their settings.
+        given_up: the poison queue of deliveries.
+        routes: the policy's; those of an unreadable policy are the default ones: it never raises.
+        ticket: makes a name that nobody else has, on no instance.
+        portal: address of the Azure portal of this cloud.
+    """
+
+    channels: Mapping[str, Channel]
+    deliveries: Queue
+    given_up: Queue
+    store: Store
+    clock: Clock
+    routes: Callable[[], Awaitable[Routes]]
+    ticket: Callable[[], str]
+    portal: str = "https://portal.azure.com"
+
+    def now(self) -> float:
+        """Seconds since 1970."""
+        return self.clock.now().timestamp()
+
+    async def links(self) -> Links:
+        """Where buttons lead, by the policy in force."""
+        return Links(self.portal, (await self.routes()).runbook)

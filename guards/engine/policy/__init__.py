@@ -2,6 +2,8 @@
 
     text          YAML as data with line numbers
     shape         what may stand in it, as pydantic models made from the catalogue; JSON Schema
+    fields        what these models are made of
+    notify        who is told of which alerts
     file          a text read with its shape, and every mistake with its line
     scopes        patterns of resource IDs, and finding those that cover a resource
     exemptions    who may leave what open until when
@@ -23,7 +25,8 @@ from typing import Any
 
 from guards.engine.ids import ResourceId
 from guards.engine.model import Body, Guard, Mode, TypePolicy
-from guards.engine.policy import file, text
+from guards.engine.notify.routes import Routes
+from guards.engine.policy import file, notify, text
 from guards.engine.policy.exemptions import Exemption, Tag, moment
 from guards.engine.policy.scopes import Index, Parts, Scope, folded, parts_of
 from guards.engine.policy.settings import Given, capped, laid, looser, of_profile, strictest
@@ -33,6 +36,7 @@ from guards.engine.policy.text import Document, Mistake, Path, PolicyError, plac
 __all__ = ["Applied", "Layer", "Policy", "PolicyError", "default", "parse"]
 
 _MAX_CACHED = 4096
+_EVERYBODY = Routes()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -86,6 +90,7 @@ class Policy:
         exemptions: tuple[Exemption, ...],
         *,
         tags_may_exempt: bool,
+        notify: Routes = _EVERYBODY,
     ) -> None:
         self.hash = hash_
         self.guards = guards
@@ -93,6 +98,7 @@ class Policy:
         """The policy's own settings first, then `scopes` in the file's order."""
         self.exemptions = exemptions
         self.tags_may_exempt = tags_may_exempt
+        self.notify = notify
         numbered = list(enumerate(layers))
         ranked = sorted(numbered[1:], key=lambda one: one[1].weight)
         self._rank = {number: rank for rank, (number, _) in enumerate(ranked)}
@@ -252,6 +258,7 @@ class _Builder:
             (root, *(layer for _, layer in scopes)),
             tuple(exempt),
             tags_may_exempt=model.tags_may_exempt,
+            notify=notify.compiled(model.notify, self._types),
         )
         self._ties(scopes)
         self._loosening_tags(policy, scopes)

@@ -1,5 +1,6 @@
 """A policy read with its shape: every mistake at once, with its line and what is allowed."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -35,7 +36,8 @@ def read(document: Document, guards: tuple[Guard, ...], now: datetime) -> File:
     """
     if not isinstance(document.data, dict):
         raise PolicyError([Mistake(document.line(()), "policy", "a mapping with `version: 1`")])
-    model, data = models(guards), _spelled(document.data, guards)
+    data = _spelled(document.data, guards)
+    model = models(guards, notify="notify" in data)
     context = {"now": now, "types": [guard.resource_type for guard in guards]}
     bad: set[Path] = set()
     mistakes = list(document.doubles)
@@ -77,6 +79,8 @@ def _spelled(data: Mapping[str, Any], guards: Sequence[Guard]) -> dict[str, Any]
 
 
 _LISTS = ("scopes", "exemptions")
+_LOGIN = re.compile(r"//\S*@")
+"""User name and password of a URL, which a log or an alert must not repeat."""
 
 
 def _unit(path: Path) -> Path:
@@ -99,7 +103,7 @@ def _told(error: Any, document: Document, model: Any) -> Mistake:
 
 def _advice(error: Mapping[str, Any], path: Path, model: Any) -> str:
     """What is wrong and what is allowed, in one line."""
-    shown = clean(repr(error["input"]), 60)
+    shown = clean(_LOGIN.sub("//…@", repr(error["input"])), 60)
     match error["type"]:
         case "extra_forbidden":
             return f"unknown; allowed: {', '.join(_keys(model, path[:-1]))}"

@@ -128,6 +128,10 @@ class Scope:
         """Whether it holds for a resource, or includes another scope, with these parts."""
         return len(self.parts) <= len(parts) and all(map(matches, self.parts, parts))
 
+    def holds_for(self, resource: ResourceId) -> bool:
+        """Whether a resource is within it."""
+        return self.covers(parts_of(resource))
+
     def overlaps(self, other: "Scope") -> bool:
         """Whether some resource is within both; for scopes of the same depth."""
         return all(map(_overlap, self.parts, other.parts))

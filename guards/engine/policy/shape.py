@@ -1,6 +1,6 @@
 """The shape of policy.yaml as pydantic models, made from the catalogue; its JSON Schema, too."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from enum import StrEnum
 from functools import lru_cache
 from typing import Annotated, Any, Literal
@@ -22,7 +22,8 @@ from guards.engine.events import clean
 from guards.engine.ids import ResourceId
 from guards.engine.model import Guard, Mode, Rule
 from guards.engine.policy.exemptions import LONGEST, moment
-from guards.engine.policy.scopes import Scope
+from guards.engine.policy.fields import Model, ScopeText, described, list_of, one_of
+from guards.engine.policy.notify import model as notify_model
 
 MAX_SCOPES, MAX_EXEMPTIONS = 1000, 5000
 """How many entries are read."""
@@ -35,10 +36,6 @@ class Profile(StrEnum):
 
     STRICT = "strict"
     MINIMUM = "minimum"
-
-
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 def _mode(value: object) -> object:
@@ -70,34 +67,12 @@ def _shown(text: str) -> str:
     return clean(text, _LONGEST_TEXT)
 
 
-def _scope(text: str, info: ValidationInfo) -> str:
-    Scope.parse(text, (info.context or {}).get("types", ()))
-    return text
-
-
 _Mode = Annotated[Mode, BeforeValidator(_mode)]
 _Said = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=_LONGEST_TEXT),
     AfterValidator(_shown),
 ]
-_Scope = Annotated[
-    str,
-    AfterValidator(_scope),
-    Field(
-        description="Subscription, resource group or resource ID; * within a part.",
-        examples=[
-            "/subscriptions/11111111-2222-3333-4444-555555555555",
-            "/subscriptions/11111111-2222-3333-4444-555555555555/resourceGroups/rg-sandbox-*",
-        ],
-    ),
-]
-
-
-def _about(text: str, **more: Any) -> Any:
-    return Field(description=text, **more)
-
-
 _OPTIONS: Mapping[str, Any] = {
     "allowed_disk_accesses": (
         list[Annotated[str, AfterValidator(_disk_access)]],
@@ -115,20 +90,22 @@ _OPTIONS: Mapping[str, Any] = {
 """The settings that only some rules have, by the name in `Rule.options`."""
 
 
-class TagModel(_Model):
+class TagModel(Model):
     """A tag of the resource: any of these values, in exactly this spelling."""
 
     name: Annotated[
-        str, StringConstraints(min_length=1, max_length=512), _about("In any casing, as in Azure.")
+        str,
+        StringConstraints(min_length=1, max_length=512),
+        described("In any casing, as in Azure."),
     ]
     values: Annotated[
         list[Annotated[str, StringConstraints(min_length=1, max_length=256, pattern=r"^[^*]+$")]],
         Field(min_length=1, max_length=100),
-        _about("Written out, without *; casing counts."),
+        described("Written out, without *; casing counts."),
     ]
 
 
-class ExemptionModel(_Model):
+class ExemptionModel(Model):
     """Leaves what its rules find open until it expires."""
 
     model_config = ConfigDict(
@@ -136,12 +113,14 @@ class ExemptionModel(_Model):
         json_schema_extra={"anyOf": [{"required": ["scope"]}, {"required": ["tag"]}]},
     )
 
-    scope: _Scope | None = None
-    tag: Annotated[TagModel | None, _about("Needs tags_may_exempt; with scope, both count.")] = None
+    scope: ScopeText | None = None
+    tag: Annotated[TagModel | None, described("Needs tags_may_exempt; with scope, both count.")] = (
+        None
+    )
     rules: list[str]
-    reason: Annotated[_Said, _about("Why it has to stay open.")]
-    owner: Annotated[_Said, _about("Who answers for it.")]
-    approved_by: Annotated[_Said, _about("Who allowed it.")]
+    reason: Annotated[_Said, described("Why it has to stay open.")]
+    owner: Annotated[_Said, described("Who answers for it.")]
+    approved_by: Annotated[_Said, described("Who allowed it.")]
     ticket: Annotated[
         _Said,
         WithJsonSchema({"type": ["string", "integer"], "description": "Where it was decided."}),
@@ -149,20 +128,12 @@ class ExemptionModel(_Model):
     expires_on: Annotated[
         str,
         AfterValidator(_expiry),
-        _about(
+        described(
             "A date (its first second, UTC) or a time with zone; a year at most.",
             examples=["2026-12-31", "2026-12-31T18:00:00+01:00"],
             json_schema_extra={"pattern": r"^\d{4}-\d{2}-\d{2}(T.+)?$"},
         ),
     ]
-
-
-def _list_of(kind: Any, at_least: int = 0, at_most: int = 100) -> Any:
-    return Annotated[list[kind], Field(min_length=at_least, max_length=at_most)]
-
-
-def _one_of(values: Iterable[str]) -> Any:
-    return Literal[tuple(values)]
 
 
 def _rule_model(guard: Guard, rule: Rule) -> Any:
@@ -171,7 +142,7 @@ def _rule_model(guard: Guard, rule: Rule) -> Any:
     fields: dict[str, Any] = {
         "mode": (_Mode, Field(rule.default_mode, description="Close it, report it, or not look.")),
         "allowed": (
-            _list_of(_one_of(closed)),
+            list_of(one_of(closed)),
             Field(
                 list(rule.allowed),
                 description=f"The values that are fine; {rule.desired} always is.",
@@ -181,74 +152,89 @@ def _rule_model(guard: Guard, rule: Rule) -> Any:
     }
     if others:
         about = "Also fine while one of these rules is met."
-        fields["satisfied_by"] = (_list_of(_one_of(others)), Field([], description=about))
+        fields["satisfied_by"] = (list_of(one_of(others)), Field([], description=about))
     name = f"{guard.resource_type.rpartition('/')[2]}_{rule.id}"
-    return create_model(name, __base__=_Model, **fields)
+    return create_model(name, __base__=Model, **fields)
 
 
 @lru_cache(maxsize=4)
-def models(guards: tuple[Guard, ...]) -> type[BaseModel]:
-    """The model of a whole policy file for these guards."""
+def models(guards: tuple[Guard, ...], *, notify: bool = True) -> type[BaseModel]:
+    """The model of a whole policy file for these guards.
+
+    Without `notify`, for a file that has none, it is made a fifth quicker: a cold start waits.
+    """
     types: dict[str, Any] = {}
     for guard in guards:
         rules: dict[str, Any] = {
-            rule.id: (_rule_model(guard, rule) | None, _about(f"{rule.path}.", default=None))
+            rule.id: (_rule_model(guard, rule) | None, described(f"{rule.path}.", default=None))
             for rule in guard.rules
         }
         name = guard.resource_type.replace("/", "_").replace(".", "_")
-        model = create_model(name, __base__=_Model, **rules)
+        model = create_model(name, __base__=Model, **rules)
         about = "A rule that is left out means what the profile says."
-        types[name] = (model | None, _about(about, default=None, alias=guard.resource_type))
+        types[name] = (model | None, described(about, default=None, alias=guard.resource_type))
     every = dict.fromkeys(rule.id for guard in guards for rule in guard.rules)
     exemption = create_model(
         "Exemption",
         __base__=ExemptionModel,
-        rules=(_list_of(_one_of(every), at_least=1), _about("Which findings it covers.")),
+        rules=(list_of(one_of(every), at_least=1), described("Which findings it covers.")),
     )
-    resources = create_model("Resources", __base__=_Model, **types)
+    resources = create_model("Resources", __base__=Model, **types)
     scope = create_model(
         "Scope",
-        __base__=_Model,
+        __base__=Model,
         __doc__="Other settings for a part of the estate; the most specific scope wins.",
         name=(
             Annotated[str, StringConstraints(max_length=200)],
-            _about("What people call it.", default=""),
+            described("What people call it.", default=""),
         ),
-        scope=(_Scope | None, None),
-        tag=(TagModel | None, _about("May only tighten, unless tags_may_exempt.", default=None)),
-        mode=(_Mode | None, _about("Caps every mode within this scope.", default=None)),
-        profile=(Profile | None, _about("In place of all settings below it.", default=None)),
-        resources=(resources | None, _about("The settings that differ.", default=None)),
+        scope=(ScopeText | None, None),
+        tag=(TagModel | None, described("May only tighten, unless tags_may_exempt.", default=None)),
+        mode=(_Mode | None, described("Caps every mode within this scope.", default=None)),
+        profile=(Profile | None, described("In place of all settings below it.", default=None)),
+        resources=(resources | None, described("The settings that differ.", default=None)),
     )
     scope.model_config["json_schema_extra"] = {
         "oneOf": [{"required": ["scope"]}, {"required": ["tag"]}]
     }
+    routes: Any = None
+    if notify:
+        routes = notify_model([guard.resource_type for guard in guards]) | None
     return create_model(
         "Policy",
-        __base__=_Model,
+        __base__=Model,
         __doc__="What Export Guard enforces.",
-        version=(Literal[1], _about("Of this format.")),
-        profile=(Profile, _about("Means what the file leaves out.", default=Profile.STRICT)),
-        mode=(_Mode, _about("Caps every mode where no scope has its own.", default=Mode.ENFORCE)),
+        version=(Literal[1], described("Of this format.")),
+        profile=(Profile, described("Means what the file leaves out.", default=Profile.STRICT)),
+        mode=(
+            _Mode,
+            described("Caps every mode where no scope has its own.", default=Mode.ENFORCE),
+        ),
         resources=(
             resources | None,
-            _about("Settings by type and rule, for everything.", default=None),
+            described("Settings by type and rule, for everything.", default=None),
         ),
         tags_may_exempt=(
             bool,
-            _about(
+            described(
                 "Lets tags loosen; whoever can open a disk can usually tag it.",
                 default=False,
                 strict=True,
             ),
         ),
         scopes=(
-            _list_of(scope, at_most=MAX_SCOPES),
-            _about("Other settings for parts of the estate; the most specific wins.", default=[]),
+            list_of(scope, at_most=MAX_SCOPES),
+            described(
+                "Other settings for parts of the estate; the most specific wins.", default=[]
+            ),
         ),
         exemptions=(
-            _list_of(exemption, at_most=MAX_EXEMPTIONS),
-            _about("Who may leave what open, and until when.", default=[]),
+            list_of(exemption, at_most=MAX_EXEMPTIONS),
+            described("Who may leave what open, and until when.", default=[]),
+        ),
+        notify=(
+            routes,
+            described("Who is told of which alerts; left out: every channel of all.", default=None),
         ),
     )
 
