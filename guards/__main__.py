@@ -5,6 +5,8 @@ explain FILE       one resource: every setting, the plan, exemptions, and what o
 preview FILE       an estate: what would be reverted, blocked, exempt, and how long it takes
 replay EVENTS      recorded events through the whole engine, in audit mode
 policy check       every mistake in a policy; policy schema prints its JSON Schema
+notify test        a test alert through every configured channel; what each answered
+notify render      what mail and Teams would show of an alert, as an HTML page
 role               the custom role the app's identity needs, for az role definition create
 operations         the operation names to filter events by, for az eventgrid
 
@@ -21,7 +23,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from guards.cli import catalogue, commands, policies
+from guards.cli import catalogue, commands, notify, policies
 from guards.engine.policy.exemptions import moment
 
 
@@ -82,6 +84,8 @@ def _parser() -> argparse.ArgumentParser:
     action.set_defaults(run=commands.policy_check)
     action = actions.add_parser("schema", help="the JSON Schema, for editors")
     action.set_defaults(run=commands.policy_schema)
+
+    notify.add(commands_)
 
     command = commands_.add_parser("role", help="the custom role the app's identity needs")
     command.add_argument(

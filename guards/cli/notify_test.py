@@ -1,0 +1,100 @@
+"""`python -m guards notify test`: a test alert through every configured channel, at once.
+
+Sent directly, without queues, store and limits: what each channel answers is what it says now.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+
+from guards.engine import alerts
+from guards.engine.alerts import Alert
+from guards.engine.errors import GuardError, Unreadable
+from guards.engine.events import clean
+from guards.engine.model import Outcome, Severity, Source
+from guards.engine.notify.parcel import Item, Parcel
+from guards.engine.notify.ports import Channel
+from guards.engine.shapes import timestamp
+from guards.wiring import channels, trial
+from guards.wiring.channels import ChannelSettings
+
+
+def run(options: argparse.Namespace) -> int:
+    """0 if every channel took it, 1 if one did not, 2 if there is none to try."""
+    try:
+        environ = {**_settings(options.settings), **os.environ}
+    except (OSError, ValueError) as e:
+        print(f"{options.settings}: {getattr(e, 'strerror', None) or e}", file=sys.stderr)
+        return 2
+    configured = channels.read(environ)
+    wanted = [one for one in configured if options.channel in (None, one.name)]
+    if not wanted:
+        print(_nothing(options.channel, configured), file=sys.stderr)
+        return 2
+    answers = asyncio.run(_send(wanted, environ.get("AZURE_CLIENT_ID", ""), options.now))
+    for one, (worked, answer) in zip(wanted, answers, strict=True):
+        print(f"{one.name} ({one.kind}): {'ok' if worked else 'FAILED'}: {answer}")
+    return 0 if all(worked for worked, _ in answers) else 1
+
+
+def _settings(file: Path | None) -> Mapping[str, str]:
+    """`Values` of a local.settings.json; the environment counts for more.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is none.
+    """
+    if file is None:
+        return {}
+    document = json.loads(file.read_text(encoding="utf-8"))
+    values = document.get("Values") if isinstance(document, dict) else None
+    if not isinstance(values, dict):
+        raise Unreadable("no object with Values, as local.settings.json has")
+    return {name: value for name, value in values.items() if isinstance(value, str)}
+
+
+def _nothing(channel: str | None, configured: Sequence[ChannelSettings]) -> str:
+    if not configured:
+        return (
+            "no channel is configured: set GUARD_CHANNEL_NAME__KIND in the environment, or name a "
+            "file with --settings"
+        )
+    names = ", ".join(one.name for one in configured)
+    return f"no channel {channel!r} is configured; configured: {names}"
+
+
+async def _send(
+    wanted: Sequence[ChannelSettings], client_id: str, now: datetime
+) -> list[tuple[bool, str]]:
+    async with trial.opened(wanted, client_id) as opened:
+        return await asyncio.gather(*(_try(channel, now) for channel in opened.values()))
+
+
+async def _try(channel: Channel, now: datetime) -> tuple[bool, str]:
+    try:
+        sent = await channel.send(Parcel((Item(_alert(channel.name, now).message()),)), _yes)
+    except GuardError as e:
+        return False, clean(str(e), 500)
+    refused = f"; refused: {', '.join(sent.refused)}" if sent.refused else ""
+    return not sent.refused, clean(f"{sent.answer}{refused}", 500)
+
+
+async def _yes() -> bool:
+    return True
+
+
+def _alert(channel: str, now: datetime) -> Alert:
+    return Alert(
+        alert_id=alerts.digest("notify test", channel, timestamp(now)),
+        source=Source.WORK,
+        outcome=Outcome.REPORTED_ONLY,
+        severity=Severity.LOW,
+        seen_at=timestamp(now),
+        reason=f"TEST: this is a test of the channel {channel} with python -m guards notify test. "
+        "No resource was read, and nothing was changed.",
+    )

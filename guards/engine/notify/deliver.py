@@ -1,0 +1,103 @@
+"""From a message of `guard-deliveries` to messages sent, put off, or given up.
+
+An alert is kept first. Then whoever has the channel's lane sends what waits: an alert alone while
+the limits have room for all that wait, else a digest.
+"""
+
+import logging
+
+from guards.engine.errors import Transient, Unreadable
+from guards.engine.excerpt import excerpt
+from guards.engine.later import FIRST_DELAY_S, GIVE_UP, LONGEST_DELAY_S, MOST_ATTEMPTS
+from guards.engine.notify import deliveries, fan_out, notices
+from guards.engine.notify.deliveries import Delivery
+from guards.engine.notify.parcel import Item
+from guards.engine.notify.ports import Post
+from guards.engine.notify.sender import Sender
+
+log = logging.getLogger(__name__)
+
+
+async def on_delivery(text: str | bytes, post: Post) -> str:
+    """A message of `guard-deliveries`; returns what became of it, for the log.
+
+    Raises:
+        Transient: the queue cannot be reached: the message comes again.
+    """
+    try:
+        delivery = deliveries.parse(text)
+    except Unreadable as e:
+        return await _unreadable(e, text, post)
+    channel = post.channels.get(delivery.channel)
+    if channel is None:
+        await _give_up(delivery, "no app setting defines such a channel any more", post)
+        return f"{delivery.channel}: no such channel"
+    sender = Sender(channel, post)
+    try:
+        if delivery.item is not None and not await sender.keep(delivery.item):
+            return f"{channel.name}: told already"
+        return f"{channel.name}: {await sender.work(delivery.wake)}"
+    except Transient as e:
+        return await _put_off(delivery, e, post)
+
+
+async def on_given_up(text: str | bytes, post: Post) -> str:
+    """A message of the poison queue: the other channels are told what this one could not deliver.
+
+    One without a reason failed five times in the app itself, and may be in no outbox.
+    """
+    try:
+        delivery = deliveries.parse(text)
+    except Unreadable as e:
+        return await _unreadable(e, text, post)
+    reason = delivery.reason or "delivering failed again and again; the app's log says why"
+    others = [name for name in post.channels if name != delivery.channel]
+    alert_id = delivery.item.alert.get("alertId", "?") if delivery.item else "(none)"
+    log.critical(
+        "channel %s cannot deliver alert %a: %s. %s",
+        delivery.channel,
+        str(alert_id)[:64],
+        reason,
+        f"Told instead: {', '.join(others)}" if others else "There is no other channel to tell",
+    )
+    notice = notices.failing(delivery.channel, reason, post.clock.now())
+    await fan_out.put(Item(notice.message()), others, post)
+    if delivery.item is not None:
+        note = delivery.item.note or f"the channel {delivery.channel} cannot deliver it: {reason}"
+        await fan_out.put(Item(delivery.item.alert, note), others, post)
+    if not delivery.reason and delivery.channel in post.channels:
+        await _try_again(delivery, bool(others), post)
+    return f"{delivery.channel}: given up, {len(others)} others told"
+
+
+async def _try_again(delivery: Delivery, others_told: bool, post: Post) -> None:
+    """After crashes: a look at what waits is due in any case, and an alert that nobody else has."""
+    if delivery.item is None or others_told:
+        again = Delivery(delivery.channel, post.now(), wake=post.now() + LONGEST_DELAY_S)
+    else:
+        again = delivery.again()
+    await post.deliveries.put(again.message(), LONGEST_DELAY_S)
+
+
+async def _put_off(delivery: Delivery, error: Transient, post: Post) -> str:
+    """The store is in trouble: again later, for a day; then the other channels are told."""
+    waited = post.now() - delivery.first_seen
+    if waited >= GIVE_UP.total_seconds() or delivery.attempt >= MOST_ATTEMPTS:
+        await _give_up(delivery, f"given up after {delivery.attempt} attempts: {error}", post)
+        return f"{delivery.channel}: given up: {error}"
+    delay = min(FIRST_DELAY_S * 2 ** min(delivery.attempt, 10), LONGEST_DELAY_S)
+    await post.deliveries.put(delivery.again().message(), delay)
+    log.warning("channel %s: again in %d s: %s", delivery.channel, delay, error)
+    return f"{delivery.channel}: again in {delay} s"
+
+
+async def _give_up(delivery: Delivery, reason: str, post: Post) -> None:
+    await post.given_up.put(delivery.because(reason).message())
+
+
+async def _unreadable(error: Unreadable, text: object, post: Post) -> str:
+    """A message that is none, from wherever: every channel is told."""
+    notice = notices.unreadable(f"{error}. It was: {excerpt(text)}", post.clock.now())
+    log.critical("%s", notice.reason)
+    await fan_out.put(Item(notice.message()), post.channels, post)
+    return "unreadable, every channel told"

@@ -1,0 +1,84 @@
+"""A parcel as a sheet: the story of one alert, or the digest of many."""
+
+from collections.abc import Iterable
+
+from guards.engine.events import clean
+from guards.engine.model import Severity
+from guards.engine.notify.digest import Digest, Group, Told, digest, plural
+from guards.engine.notify.gist import clock, lasting
+from guards.engine.notify.parcel import Links, Parcel
+from guards.engine.notify.sheet import Fact, Section, Sheet, first
+from guards.engine.notify.story import buttons, story
+
+_MOST_GROUPS = 10
+_MOST_URGENT = 20
+_MAX_REASON = 140
+"""Of one alert among many; the mail about it alone, and the alert, have all of it."""
+
+MORE = "Other alerts wait and follow."
+
+
+def of(parcel: Parcel) -> Sheet:
+    """What the message about one alert, or about many, shows."""
+    if len(parcel.items) != 1:
+        return of_digest(digest(parcel), parcel.links)
+    told = story(parcel.items[0], parcel.links)
+    more = (Section(text=MORE),) if parcel.more else ()
+    short = told.gist
+    return Sheet(short.title, short.tone, short.line, told.sections + more, told.buttons)
+
+
+def of_digest(many: Digest, links: Links, listed: int = 0) -> Sheet:
+    """A digest; the first `listed` alerts by name as well."""
+    alerts = [_row(told, with_reason=False) for told in many.told[:listed]]
+    sections = (
+        Section("", _when(many)),
+        Section("A person must look at", first([_row(t) for t in many.urgent], _MOST_URGENT)),
+        Section("Who", _groups(many.callers)),
+        Section("Where", _groups(many.scopes)),
+        Section("What was open", _groups(many.rules)),
+        Section(_first_of(listed, many.total), tuple(alerts)),
+        Section(text=MORE if many.more else ""),
+    )
+    shown = tuple(section for section in sections if section.facts or section.text)
+    return Sheet(many.headline, many.tone, _line(many), shown, buttons(links), many.ids)
+
+
+def _line(many: Digest) -> str:
+    worst = f"{many.worst.upper()} · " if many.worst else ""
+    return f"{worst}digest of {plural(many.total, 'alert')}"
+
+
+def _first_of(listed: int, total: int) -> str:
+    """Only mails list them, and have a file of all."""
+    return f"The first {listed} of {total}; alerts.csv has all" if listed < total else "The alerts"
+
+
+def _row(told: Told, *, with_reason: bool = True) -> Fact:
+    """`HIGH`: `ledger (disk) in rg-data, blocked: why`."""
+    short = told.gist
+    where = f" in {short.resource.group}" if short.resource else ""
+    ended = f", {short.outcome}" if short.outcome else ""
+    why = f": {clean(told.reason, _MAX_REASON)}" if with_reason and told.reason else ""
+    return Fact(_severity(short.severity), f"{short.label}{where}{ended}{why}")
+
+
+def _severity(severity: Severity | None) -> str:
+    return severity.upper() if severity else "?"
+
+
+def _groups(groups: Iterable[Group]) -> tuple[Fact, ...]:
+    """`412`: `AKS: 409 reverted, 3 blocked (worst: high)`."""
+    facts = [Fact(str(one.count), f"{one.name}: {one.counts}{_worst(one)}") for one in groups]
+    return first(facts, _MOST_GROUPS)
+
+
+def _worst(group: Group) -> str:
+    return f" (worst: {group.worst})" if group.worst else ""
+
+
+def _when(many: Digest) -> tuple[Fact, ...]:
+    if many.since is None or many.until is None:
+        return ()
+    took = lasting((many.until - many.since).total_seconds())
+    return (Fact("When", f"{clock(many.since)} to {clock(many.until)} ({took})"),)

@@ -1,0 +1,94 @@
+"""The storage account: clients of its queues and of its table, by connection string or identity."""
+
+from typing import TYPE_CHECKING, Any
+
+from azure.storage.queue import TextBase64EncodePolicy
+from azure.storage.queue.aio import QueueClient
+
+from guards.edges import http
+from guards.edges.identity import Identity
+from guards.wiring.settings import STORAGE, Settings, SettingsError
+
+if TYPE_CHECKING:
+    from guards.edges.tables import TableStore
+
+WORK_QUEUE = "guard-work"
+ALERTS_QUEUE = "guard-alerts"
+EVENTS_QUEUE = "guard-events"
+DELIVERIES_QUEUE = "guard-deliveries"
+
+
+class Storage:
+    """What the app stores where."""
+
+    def __init__(self, settings: Settings, transport: Any) -> None:
+        self._settings = settings
+        self._transport = transport
+        self._identity: Identity | None = None
+        if not settings.storage["connection"]:
+            client_id = settings.storage["client_id"] or settings.client_id
+            self._identity = Identity(settings.arm_scope, client_id=client_id)
+
+    async def close(self) -> None:
+        """Close the identity's connections; the others are the transport's."""
+        if self._identity is not None:
+            await self._identity.close()
+
+    def queue(self, name: str) -> QueueClient:
+        """A client of one queue.
+
+        Raises:
+            SettingsError: the connection string is none.
+        """
+        connection, uri = self._settings.storage["connection"], self._settings.storage["uri"]
+        options = {
+            **self._options(uri or "https://queue.core.windows.net"),
+            "message_encode_policy": TextBase64EncodePolicy(),
+            "initial_backoff": 0,
+            "increment_base": 0.3,
+            "random_jitter_range": 0.1,
+        }
+        if not connection:
+            return QueueClient(uri, name, credential=self._identity, **options)
+        try:
+            return QueueClient.from_connection_string(connection, name, **options)
+        except ValueError as e:
+            raise SettingsError(f"{STORAGE} is not a storage connection string") from e
+
+    def table(self) -> "TableStore":
+        """The state that instances share.
+
+        Raises:
+            SettingsError: its address is not known.
+        """
+        from azure.data.tables.aio import TableClient  # a guard event never needs it
+
+        from guards.edges.tables import TABLE, TableStore
+
+        connection, uri = self._settings.storage["connection"], self._settings.storage["tables"]
+        options = {
+            **self._options(uri or "https://table.core.windows.net"),
+            "retry_backoff_factor": 0.15,
+        }
+        if not connection:
+            if not uri:
+                raise SettingsError(f"set {STORAGE}__tableServiceUri to the https:// address")
+            client = TableClient(uri, TABLE, credential=self._identity, **options)
+        else:
+            try:
+                client = TableClient.from_connection_string(connection, TABLE, **options)
+            except ValueError as e:
+                raise SettingsError(f"{STORAGE} has no table service") from e
+        return TableStore(client)
+
+    def _options(self, uri: str) -> dict[str, Any]:
+        proxy = http.proxy_for(uri)
+        return {
+            "proxies": {"https": proxy} if proxy else {},
+            "transport": self._transport,
+            # A dropped connection is common, and there are 3 s: again after 0.3 s, and once more
+            # at once. The SDK's defaults wait 15 s and more.
+            "retry_total": 2,
+            "connection_timeout": http.CONNECT_TIMEOUT_S,
+            "read_timeout": http.READ_TIMEOUT_S,
+        }

@@ -1,0 +1,297 @@
+"""An alert reaches each of its channels once, however often it is handed on."""
+
+import json
+from typing import Any
+
+import pytest
+
+from guards.engine.errors import Terminal, Transient
+from guards.engine.notify import deliver
+from guards.engine.notify.deliveries import Delivery
+from guards.engine.notify.outbox import REMINDER_S
+from guards.engine.notify.parcel import Item
+from guards.engine.notify.routes import Route, Routes
+from tests.engine.notify.office import Office, alert
+from tests.fakes import Crash
+
+HOUR = 3600.0
+
+
+async def test_an_alert_goes_to_every_channel_at_once_and_alone() -> None:
+    office = Office("teams", "mail", "siem")
+    posted = await office.alert()
+    await office.settle()
+    for channel in office.channels.values():
+        assert channel.told == [posted["alertId"]]
+        assert channel.times == [0.0]
+    await office.settle(120)
+    assert not office.deliveries.messages
+
+
+async def test_a_doubled_alert_is_told_once() -> None:
+    office = Office("teams", "siem")
+    posted = await office.alert()
+    await office.fan_out(posted)
+    await office.settle(HOUR)
+    await office.fan_out(posted)
+    await office.settle(HOUR)
+    assert office["teams"].told == office["siem"].told == [posted["alertId"]]
+
+
+async def test_how_it_ended_is_news_although_the_id_is_the_same() -> None:
+    office = Office("teams")
+    posted = await office.alert(outcome="deferred")
+    await office.fan_out({**posted, "outcome": "reverted"})
+    await office.settle(HOUR)
+    assert office["teams"].told == [posted["alertId"]] * 2
+
+
+async def test_a_blocked_resource_is_told_again_once_a_day() -> None:
+    office = Office("teams")
+    posted = await office.alert(outcome="blocked")
+    await office.settle()
+    for _ in range(3):
+        office.clock.passed += REMINDER_S / 3 + 1
+        await office.fan_out(posted)
+        await office.settle()
+    assert office["teams"].told == [posted["alertId"]] * 2
+
+
+async def test_routes_decide_who_is_told() -> None:
+    routes = Routes((Route(("siem",), severities=("low",)),), default=("teams",))
+    office = Office("teams", "siem", routes=routes)
+    low, high = await office.alert(severity="low"), await office.alert()
+    await office.settle(HOUR)
+    assert office["siem"].told == [low["alertId"]]
+    assert office["teams"].told == [high["alertId"]]
+
+
+@pytest.mark.parametrize(
+    "text", [b"\xff\xfe", b"{", b"[" * 5000, b"null", b'"text"', b"[1]", b"12", b""]
+)
+async def test_what_is_no_alert_is_told_as_what_it_is(text: bytes) -> None:
+    office = Office("teams")
+    await office.fan_out(text)
+    await office.settle()
+    (parcel,) = office["teams"].parcels
+    assert parcel.items[0].alert["schema"] == "unreadable"
+
+
+async def test_an_alert_of_another_version_is_delivered_as_it_is() -> None:
+    office = Office("teams")
+    future = {"schema": "exportguard.alert/9", "what": {"is": ["this"]}}
+    await office.fan_out(future)
+    await office.fan_out(future)
+    await office.settle()
+    (parcel,) = office["teams"].parcels
+    assert parcel.items == (Item(future),)
+
+
+async def test_an_alert_as_long_as_a_queue_message_fits_a_delivery() -> None:
+    office = Office("teams")
+    long = alert(reason="é" * 8000, undo=["x" * 200] * 100, findings=[{"rule": "r"}] * 300)
+    await office.fan_out(long)
+    await office.settle()
+    (parcel,) = office["teams"].parcels
+    assert parcel.items[0].alert["alertId"] == long["alertId"]
+    assert "shortened" in parcel.items[0].alert["note"]
+
+
+async def test_the_crash_of_a_fan_out_doubles_nothing() -> None:
+    office = Office("teams", "siem")
+    posted = alert()
+    office.trouble.crash = (1, "after")
+    with pytest.raises(Crash):
+        await office.fan_out(posted)
+    office.trouble.crash = None
+    await office.fan_out(posted)
+    await office.settle(HOUR)
+    assert office["teams"].told == office["siem"].told == [posted["alertId"]]
+
+
+async def test_a_failing_channel_neither_repeats_nor_delays_another() -> None:
+    office = Office("teams", "mail")
+    office["teams"].answers = [Transient("503")] * 4
+    posted = await office.alert()
+    await office.settle()
+    assert office["mail"].told == [posted["alertId"]]
+    assert office["mail"].times == [0.0]
+    await office.settle(HOUR)
+    assert office["teams"].told == office["mail"].told == [posted["alertId"]]
+    assert office["teams"].times == pytest.approx([0, 10, 30, 70, 150], abs=2)
+
+
+async def test_retry_after_is_kept_for_all_that_waits() -> None:
+    office = Office("teams")
+    office["teams"].answers = [Transient("429", retry_after=120)]
+    await office.alert()
+    await office.settle()
+    await office.alert()
+    await office.settle(HOUR)
+    assert office["teams"].times[0] == 0
+    assert min(office["teams"].times[1:]) >= 120
+    assert len(office["teams"].told) == 2
+
+
+async def test_a_channel_that_fails_for_minutes_is_told_to_the_others() -> None:
+    office = Office("teams", "mail")
+    office["teams"].always = Transient("no answer")
+    await office.alert()
+    await office.settle(HOUR)
+    (notice,) = office["mail"].notices
+    assert "channel teams does not deliver: no answer" in notice
+
+
+async def test_what_a_channel_refuses_for_good_the_others_get_and_it_is_not_tried_again() -> None:
+    routes = Routes((), default=("teams",))
+    office = Office("teams", "mail", routes=routes)
+    office["teams"].always = Terminal("404: its workflow was deleted")
+    posted = await office.alert()
+    await office.settle(3 * 86400)
+    assert len(office["teams"].times) == 1
+    assert posted["alertId"] in office["mail"].told
+    (item,) = (i for p in office["mail"].parcels for i in p.items if i.alert == posted)
+    assert "teams cannot deliver it: 404: its workflow was deleted" in item.note
+    assert "channel teams does not deliver: 404" in office["mail"].notices[0]
+
+
+async def test_who_has_the_alert_already_is_only_told_of_the_channel() -> None:
+    office = Office("teams", "mail")
+    office["teams"].always = Terminal("404")
+    posted = await office.alert()
+    await office.settle(HOUR)
+    assert office["mail"].told.count(posted["alertId"]) == 1
+    assert len(office["mail"].notices) == 1
+
+
+async def test_a_channel_given_up_on_is_logged_at_critical(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    office = Office("teams", "mail")
+    office["teams"].always = Terminal("404")
+    posted = await office.alert()
+    await office.settle(HOUR)
+    (record,) = (r for r in caplog.records if r.levelname == "CRITICAL")
+    assert posted["alertId"] in record.getMessage()
+    assert "Told instead: mail" in record.getMessage()
+
+
+async def test_a_channel_that_works_again_gets_what_it_missed() -> None:
+    office = Office("teams")
+    office["teams"].always = Terminal("410")
+    missed = [await office.alert() for _ in range(3)]
+    await office.settle(HOUR)
+    assert not office["teams"].told
+    assert len(office.keys("teams", "u|")) == 3
+    office["teams"].always = None
+    late = await office.alert()
+    await office.settle(HOUR)
+    assert sorted(office["teams"].told) == sorted(a["alertId"] for a in [*missed, late])
+    assert not office.keys("teams", "u|")
+
+
+async def test_two_failing_channels_do_not_tell_each_other_for_ever() -> None:
+    office = Office("teams", "mail")
+    for channel in office.channels.values():
+        channel.always = Terminal("404")
+    await office.alert()
+    await office.settle(3 * 86400)
+    assert not office.deliveries.messages
+    assert not office.given_up.messages
+    assert sum(len(channel.times) for channel in office.channels.values()) < 12
+
+
+async def test_after_a_day_of_failures_the_others_are_told() -> None:
+    office = Office("teams", "mail", routes=Routes((), default=("teams",)))
+    office["teams"].always = Transient("503")
+    posted = await office.alert()
+    await office.settle(2 * 86400)
+    assert posted["alertId"] in office["mail"].told
+    office["teams"].always = None
+    await office.alert()
+    await office.settle(HOUR)
+    assert posted["alertId"] in office["teams"].told, "it works again, and gets what it missed"
+
+
+async def test_a_refused_recipient_is_told_to_others_and_the_mail_is_not_repeated() -> None:
+    office = Office("mail", "teams")
+    office["mail"].refuses = ("gone@contoso.example",)
+    posted = await office.alert()
+    await office.settle(HOUR)
+    assert office["mail"].told.count(posted["alertId"]) == 1
+    (notice,) = office["teams"].notices
+    assert "gone@contoso.example" in notice
+
+
+async def test_a_refused_recipient_of_the_only_channel_is_told_there_once() -> None:
+    office = Office("mail")
+    office["mail"].refuses = ("gone@contoso.example",)
+    await office.alert()
+    await office.settle(2 * HOUR)
+    assert len(office["mail"].notices) == 1
+
+
+async def test_a_channel_that_no_setting_defines_any_more_loses_nothing() -> None:
+    office = Office("teams")
+    posted = alert()
+    orphan = Delivery("gone", first_seen=office.post.now(), item=Item(posted))
+    await office.deliveries.put(orphan.message())
+    await office.settle(HOUR)
+    assert posted["alertId"] in office["teams"].told
+    assert "gone" in office["teams"].notices[0]
+
+
+async def test_a_store_in_trouble_delays_and_loses_nothing() -> None:
+    office = Office("teams")
+    office.trouble.errors["store.write"] = [Transient("table guardstate: ServerBusy")] * 5
+    posted = await office.alert()
+    await office.settle(HOUR)
+    assert office["teams"].told == [posted["alertId"]]
+
+
+async def test_an_error_of_the_guard_itself_stops_neither_the_channel_nor_the_alert() -> None:
+    office = Office("teams", "mail", routes=Routes((), default=("teams",)))
+    office["teams"].answers = [ZeroDivisionError("a bug")]  # type: ignore[list-item]
+    first, second = await office.alert(), await office.alert()
+    await office.settle(HOUR)
+    assert first["alertId"] in office["mail"].told
+    assert office["teams"].told == [second["alertId"]]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"no json",
+        b"{}",
+        b'{"schema":"exportguard.delivery/2"}',
+        json.dumps({**Delivery("teams", 1.0).message(), "channel": "../etc"}).encode(),
+        json.dumps({**Delivery("teams", 1.0).message(), "url": "https://evil.example"}).encode(),
+        json.dumps({**Delivery("teams", 1.0).message(), "wake": 1e300}).encode(),
+        json.dumps({**Delivery("teams", 1.0).message(), "alert": ["no"]}).encode(),
+    ],
+)
+@pytest.mark.parametrize("handle", [deliver.on_delivery, deliver.on_given_up])
+async def test_a_forged_delivery_is_told_and_not_obeyed(text: bytes, handle: Any) -> None:
+    office = Office("teams")
+    await handle(text, office.post)
+    await office.settle()
+    (notice,) = office["teams"].notices
+    assert "guard-deliveries" in notice
+
+
+async def test_a_delivery_that_crashed_five_times_is_told_elsewhere_and_looked_at_again() -> None:
+    office = Office("teams", "mail")
+    posted = alert()
+    crashed = Delivery("teams", first_seen=office.post.now(), item=Item(posted))
+    await office.given_up.put(crashed.message())
+    await office.settle(HOUR)
+    assert posted["alertId"] in office["mail"].told
+
+
+async def test_a_delivery_that_crashed_five_times_without_another_channel_is_tried_again() -> None:
+    office = Office("teams")
+    posted = alert()
+    crashed = Delivery("teams", first_seen=office.post.now(), item=Item(posted))
+    await office.given_up.put(crashed.message())
+    await office.settle(HOUR)
+    assert office["teams"].told == [posted["alertId"]]

@@ -1,0 +1,197 @@
+"""How bad a finding is hangs on what the body shows, not only on the rule."""
+
+import itertools
+from typing import Any
+
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from guards import GUARDS, disk, snapshot
+from guards.engine import policy
+from guards.engine.model import Guard, Mode, RuleSettings, Severity, TypePolicy
+from tests.engine.samples import DISK_ACCESS_ID, registry
+from tests.engine.samples import disk as body_of
+
+BOTH = pytest.mark.parametrize("guard", [disk.GUARD, snapshot.GUARD], ids=["disks", "snapshots"])
+NETWORK, PUBLIC, AUTH = "networkAccessPolicy", "publicNetworkAccess", "dataAccessAuthMode"
+LIVE = ["ActiveSAS", "activesas", "ActiveSASFrozen", "ReadyToUpload", "ActiveUpload"]
+HELD = ["Attached", "attached", "Frozen"]
+
+type Found = dict[str, Severity]
+
+
+def strict(guard: Guard = disk.GUARD, *accesses: str) -> TypePolicy:
+    """Everything looked at, dataAccessAuthMode, too; these disk accesses are listed."""
+    rules = dict(policy.default(GUARDS).of(guard))
+    listed = {"allowed_disk_accesses": accesses}
+    rules[NETWORK] = RuleSettings(Mode.ENFORCE, ("DenyAll",), options=listed)
+    rules[AUTH] = RuleSettings(Mode.AUDIT, ("AzureActiveDirectory",))
+    return rules
+
+
+def severities(body: dict[str, Any], guard: Guard = disk.GUARD, *accesses: str) -> Found:
+    """Rule -> severity, of both network rules."""
+    findings = guard.inspect(body, strict(guard, *accesses))
+    return {finding.rule: finding.severity for finding in findings if finding.rule != AUTH}
+
+
+TABLE = [
+    # network, public, severities detached, attached, with a link that is out
+    ("AllowAll", "Enabled", ("high", "high"), ("medium", "medium"), ("high", "high")),
+    ("allowall", "ENABLED", ("high", "high"), ("medium", "medium"), ("high", "high")),
+    (None, None, ("high", "high"), ("medium", "medium"), ("high", "high")),
+    ("Whatever", "Enabled", ("high", "high"), ("medium", "medium"), ("high", "high")),
+    ("AllowAll", "SecuredByPerimeter", ("high", "high"), ("medium", "medium"), ("high", "high")),
+    ("AllowAll", "Disabled", ("low", None), ("low", None), ("high", None)),
+    (None, "disabled", ("low", None), ("low", None), ("high", None)),
+    ("AllowPrivate", "Disabled", ("medium", None), ("medium", None), ("high", None)),
+    ("ALLOWPRIVATE", "Enabled", ("medium", "low"), ("medium", "low"), ("high", "high")),
+    ("DenyAll", "Enabled", (None, "low"), (None, "low"), (None, "high")),
+    ("denyall", None, (None, "low"), (None, "low"), (None, "high")),
+    ("DenyAll", "Disabled", (None, None), (None, None), (None, None)),
+]
+
+
+@BOTH
+@pytest.mark.parametrize(("network", "public", "detached", "attached", "live"), TABLE)
+def test_the_severity_follows_from_what_the_body_shows(
+    guard: Guard,
+    network: str | None,
+    public: str | None,
+    detached: tuple[str | None, str | None],
+    attached: tuple[str | None, str | None],
+    live: tuple[str | None, str | None],
+) -> None:
+    """Open to the internet is worse than a way in that leads nowhere; a link that is out is."""
+    states = [("Unattached", detached), (None, detached), ("Whatever", detached)]
+    states.append(("Reserved", detached))  # of a deallocated machine, which Azure exports
+    states += [(state, attached) for state in HELD] + [(state, live) for state in LIVE]
+    for state, wanted in states:
+        body = body_of(networkAccessPolicy=network, publicNetworkAccess=public, diskState=state)
+        told = severities(body, guard)
+        assert (told.get(NETWORK), told.get(PUBLIC)) == wanted, state
+
+
+@pytest.mark.parametrize("holder", [{"managedBy": "/vm"}, {"managedByExtended": ["/vm"]}])
+def test_a_disk_that_a_machine_holds_is_medium_unless_a_link_is_out(holder: dict[str, Any]) -> None:
+    """Whoever holds it, as long as the machine runs; the link is what counts."""
+    assert severities({**body_of(), **holder}) == {NETWORK: "medium", PUBLIC: "medium"}
+    stopped = {**body_of(diskState="Reserved"), **holder}
+    assert severities(stopped) == {NETWORK: "high", PUBLIC: "high"}
+    held_and_out = {**body_of(diskState="ActiveSAS"), **holder}
+    assert severities(held_and_out) == {NETWORK: "high", PUBLIC: "high"}
+
+
+def test_public_access_beside_a_listed_disk_access_is_low() -> None:
+    """The network policy lets nobody else in."""
+    body = body_of(networkAccessPolicy="AllowPrivate", diskAccessId=DISK_ACCESS_ID)
+    assert severities(body, disk.GUARD, DISK_ACCESS_ID) == {PUBLIC: "low"}
+    assert severities(body) == {NETWORK: "medium", PUBLIC: "low"}
+
+
+@pytest.mark.parametrize("state", ["Unattached", *HELD, *LIVE])
+def test_data_access_auth_is_medium_whatever_else_is_open(state: str) -> None:
+    """It is a second lock, and says nothing of the door."""
+    findings = disk.GUARD.inspect(body_of(diskState=state), strict())
+    assert [f.severity for f in findings if f.rule == AUTH] == ["medium"]
+
+
+@pytest.mark.parametrize("sku", ["Basic", "Standard", "Premium", None])
+@pytest.mark.parametrize("endpoint", ["Approved", "Pending", None])
+def test_findings_of_registries_are_high(sku: str | None, endpoint: str | None) -> None:
+    """Whoever has the images has the code."""
+    guard = GUARDS[2]
+    findings = guard.inspect(registry(sku=sku, endpoint=endpoint), policy.default(GUARDS).of(guard))
+    assert [finding.severity for finding in findings] == ["high", "high"]
+
+
+@pytest.mark.parametrize("guard", GUARDS, ids=lambda guard: guard.resource_type)
+def test_what_the_guard_cannot_close_is_at_least_high(guard: Guard) -> None:
+    """A person has to do it."""
+    rules = {
+        name: RuleSettings(Mode.ENFORCE, one.allowed, options=one.options)
+        for name, one in policy.default(GUARDS).of(guard).items()
+    }
+    bodies = [body_of(diskState="Attached", networkAccessPolicy="DenyAll")]
+    bodies += [registry(sku=sku, endpoint=None) for sku in ("Basic", "Premium")]
+    blocked = [guard.plan(b, guard.inspect(b, rules), rules).blocked for b in bodies]
+    assert any(blocked)
+    assert {one.severity for one in blocked if one} == {Severity.HIGH}
+
+
+@pytest.mark.parametrize("guard", GUARDS, ids=lambda guard: guard.resource_type)
+def test_the_severity_of_a_rule_is_the_worst_of_its_findings(guard: Guard) -> None:
+    """SARIF shows it for the rule as a whole."""
+    bodies: list[dict[str, Any]] = [registry()]
+    for network, public, state in itertools.product(
+        ("AllowAll", "AllowPrivate", "DenyAll"),
+        ("Enabled", "Disabled"),
+        ("Unattached", "Attached", "ActiveSAS"),
+    ):
+        bodies.append(
+            body_of(networkAccessPolicy=network, publicNetworkAccess=public, diskState=state)
+        )
+    rules = {
+        name: RuleSettings(Mode.AUDIT, one.allowed, options=one.options)
+        for name, one in policy.default(GUARDS).of(guard).items()
+    }
+    for rule in guard.rules:
+        found = [f for body in bodies for f in guard.inspect(body, rules) if f.rule == rule.id]
+        assert max((f.severity for f in found), key=lambda s: s.rank) == rule.severity
+
+
+_NETWORKS = ["AllowAll", "AllowPrivate", "DenyAll"]
+_PUBLICS = ["Enabled", "Disabled"]
+_STATES = ["ActiveSAS", "Unattached", "Attached"]
+_LADDERS = (_NETWORKS, _PUBLICS, _STATES)
+"""Each from open to closed."""
+
+_STEPS = st.tuples(*(st.integers(0, len(ladder) - 1) for ladder in _LADDERS))
+
+
+def _body(steps: tuple[int, ...]) -> dict[str, Any]:
+    network, public, state = (one[n] for one, n in zip(_LADDERS, steps, strict=True))
+    return body_of(networkAccessPolicy=network, publicNetworkAccess=public, diskState=state)
+
+
+def _opens_a_way(before: tuple[int, ...], after: tuple[int, ...]) -> bool:
+    """AllowAll without public access leads nowhere; AllowPrivate leads to a private endpoint."""
+    return before[:2] == (0, 1) and after[0] == 1
+
+
+@BOTH
+@settings(max_examples=300, deadline=None)
+@given(_STEPS, _STEPS)
+def test_a_stricter_body_is_never_worse(
+    guard: Guard, one: tuple[int, ...], other: tuple[int, ...]
+) -> None:
+    """Of each rule: the severity falls or stays, or the finding is gone; it is never below low."""
+    looser, stricter = tuple(map(min, one, other)), tuple(map(max, one, other))
+    assume(not _opens_a_way(looser, stricter))
+    before, after = severities(_body(looser), guard), severities(_body(stricter), guard)
+    assert before.keys() >= after.keys()
+    assert all(after[rule].rank <= before[rule].rank for rule in after)
+
+
+_ANY: st.SearchStrategy[object] = st.one_of(
+    st.sampled_from([*_NETWORKS, *_PUBLICS, *_STATES, *LIVE, "", None]),
+    st.integers(),
+    st.booleans(),
+    st.lists(st.text(max_size=3), max_size=2),
+    st.text(max_size=8),
+)
+
+
+@BOTH
+@settings(max_examples=200, deadline=None)
+@given(network=_ANY, public=_ANY, state=_ANY, holder=_ANY)
+def test_every_finding_has_a_severity_whatever_stands_in_the_body(
+    guard: Guard, network: object, public: object, state: object, holder: object
+) -> None:
+    """A body comes from outside; an unknown value counts as open."""
+    settings_: dict[str, Any] = {NETWORK: network, PUBLIC: public, "diskState": state}
+    told = severities({**body_of(**settings_), "managedBy": holder}, guard)
+    assert set(told.values()) <= {Severity.LOW, Severity.MEDIUM, Severity.HIGH}
+    if PUBLIC in told and str(network).lower() not in ("denyall", "allowprivate"):
+        assert told[NETWORK] is told[PUBLIC] is not Severity.LOW

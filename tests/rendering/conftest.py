@@ -1,0 +1,57 @@
+"""A browser for the tests of this folder, started a few times for all of them."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from guards.engine.notify.parcel import Parcel
+from sandbox import pictures
+from sandbox.pictures import Page
+from tests.engine.notify.samples import HOSTILE, alert, blocked, finding, flood, named, parcel
+
+PHONE, DESKTOP = 375, 1280
+_NODE = Path(pictures.__file__).parent / "node" / "node_modules"
+
+PARCELS: dict[str, Parcel] = {
+    "reverted": parcel(alert(), note="severity high"),
+    "blocked": parcel(blocked(findings=[finding(f"setting{n}") for n in range(30)])),
+    "digest": flood(300),
+    "unknown": parcel({"schema": "exportguard.alert/9", "why": "x" * 300, "list": [1, {}]}),
+    "unreadable": parcel(alert(resourceId=None, outcome="reported only", reason="junk " * 300)),
+}
+HOSTILE_PARCELS = {f"hostile {number}": parcel(named(name)) for number, name in enumerate(HOSTILE)}
+HOSTILE_PARCELS["hostile digest"] = parcel(*map(named, HOSTILE))
+
+type Measured = dict[tuple[str, int], dict[str, Any]]
+"""What the browser saw, by name and width."""
+
+
+@pytest.fixture(scope="session")
+def browser() -> None:
+    """Skips without a browser, unless the environment says that there must be one."""
+    if pictures.chromium() is not None:
+        return
+    why = "no Chromium: install it, or name its program in CHROMIUM"
+    if os.environ.get("EXPORT_GUARD_NEEDS_CHROMIUM") == "1":
+        pytest.fail(why)
+    pytest.skip(why)
+
+
+def card_page(message: dict[str, Any]) -> str:
+    """A card as Microsoft draws it."""
+    cards = _NODE / "adaptivecards" / "dist" / "adaptivecards.min.js"
+    markdown = _NODE / "markdown-it" / "dist" / "browser" / "markdown-it.umd.min.js"
+    return pictures.card_page(message, cards.read_text("utf-8"), markdown.read_text("utf-8"))
+
+
+def measure(pages: dict[tuple[str, int], str]) -> Measured:
+    """All pages in one run."""
+    found = pictures.measure([Page(html, width) for (_, width), html in pages.items()])
+    return dict(zip(pages, found, strict=True))
+
+
+def words(text: str) -> str:
+    """Text as it reads, whatever the layout."""
+    return " ".join(text.split())
