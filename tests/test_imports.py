@@ -121,7 +121,7 @@ _VENDOR = {
     *(f"guards.edges.channels.{name}" for name in ("answers", "communication_email", "eventgrid")),
     *(f"guards.edges.channels.{name}" for name in ("posting", "teams", "webhook")),
     "guards.wiring",
-    *(f"guards.wiring.{name}" for name in ("post", "settings", "storage")),
+    *(f"guards.wiring.{name}" for name in ("post", "settings", "storage", "trial")),
     "function_app",
 }
 
