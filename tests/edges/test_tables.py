@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -10,7 +11,7 @@ from azure.data.tables.aio import TableClient
 
 from guards.edges.tables import TABLE, TableStore
 from guards.engine.errors import Transient
-from guards.engine.notify.ports import Conflict, Delete, Insert, Put, Store
+from guards.engine.notify.ports import Conflict, Delete, Insert, Put, Store, Value
 from sandbox.processes import free_port
 from sandbox.storage import ACCOUNT, KEY, Tables
 from tests.fakes import Store as FakeStore
@@ -18,7 +19,7 @@ from tests.fakes import Trouble
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-_OPTIONS = {"retry_total": 0, "connection_timeout": 2, "read_timeout": 5}
+_OPTIONS: dict[str, Any] = {"retry_total": 0, "connection_timeout": 2, "read_timeout": 5}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -56,7 +57,12 @@ def client(uri: str, table: str = TABLE) -> TableClient:
 
 async def test_a_row_is_read_as_it_was_written(store: Store, partition: str) -> None:
     """Text, numbers and bytes come back as what they were."""
-    values = {"text": "Grüße | <b>", "number": 7, "time": 1793000000.25, "bytes": b"\x00\xff" * 99}
+    values: dict[str, Value] = {
+        "text": "Grüße | <b>",
+        "number": 7,
+        "time": 1793000000.25,
+        "bytes": b"\x00\xff" * 99,
+    }
     await store.write(partition, Insert("key", values))
     row = await store.get(partition, "key")
     assert row is not None
@@ -151,7 +157,7 @@ async def test_of_many_writers_at_once_one_wins_each_round(store: Store, partiti
             row = await store.get(partition, "n")
             assert row is not None
             try:
-                await store.write(partition, Put("n", {"n": int(row.values["n"]) + 1}, row.etag))  # type: ignore[arg-type]
+                await store.write(partition, Put("n", {"n": int(row.values["n"]) + 1}, row.etag))
             except Conflict:
                 continue
             return

@@ -89,7 +89,7 @@ class CommunicationEmail(Base):
 
     async def send(self, parcel: Parcel, another: Another) -> Sent:
         """As `Channel.send`; an operation that is not finished in time counts as sent."""
-        mail = compose(parcel)
+        mail = await asyncio.to_thread(compose, parcel)
         message = self._message(mail)
         end = asyncio.get_running_loop().time() + WATCH_S
         for turn in range(_TURNS):

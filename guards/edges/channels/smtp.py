@@ -74,7 +74,8 @@ class Smtp(Base):
 
     async def send(self, parcel: Parcel, another: Another) -> Sent:
         """As `Channel.send`."""
-        message = self._message(compose(parcel))
+        # Thousands of alerts take a while; other events go on meanwhile.
+        message = self._message(await asyncio.to_thread(compose, parcel))
         client = await self._client()
         try:
             async with asyncio.timeout(TIMEOUT_S):
