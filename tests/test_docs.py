@@ -2,6 +2,7 @@
 
 import json
 import re
+from itertools import chain
 from pathlib import Path
 
 import jsonschema
@@ -14,18 +15,22 @@ from guards.engine.model import Outcome
 from guards.engine.policy import default, parse
 from guards.engine.policy.shape import schema
 from guards.engine.policy.text import load
+from guards.wiring import channels
+from guards.wiring.channels import MAY, NEEDS, Kind
 from tests.fakes import START
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 ALERT_DOC = (ROOT / "docs/alert.md").read_text()
+CHANNELS_DOC = (ROOT / "docs/notifications.md").read_text()
 SCHEMA = json.loads((ROOT / "docs/alert.schema.json").read_text())
+PREFIX = "GUARD_CHANNEL_<NAME>__"
 SAMPLE = json.loads((ROOT / "local.settings.sample.json").read_text())["Values"]
 
 
 def settings_read_by_the_app() -> set[str]:
-    """Every app setting that wiring.py names."""
-    source = (ROOT / "guards/wiring.py").read_text()
+    """Every app setting that the modules of wiring name; channels have tests of their own."""
+    source = "".join(file.read_text() for file in (ROOT / "guards/wiring").glob("*.py"))
     names = set(re.findall(r'"((?:GUARD|AZURE|ARM)_[A-Z_]+)"', source))
     suffixes = re.findall(r'f"\{STORAGE\}(__\w+)"', source)
     return names | {f"GUARD_STORAGE{suffix}" for suffix in suffixes}
@@ -38,9 +43,40 @@ def test_every_setting_is_in_readme_and_sample(setting: str) -> None:
     assert setting in SAMPLE
 
 
+def test_the_settings_are_found() -> None:
+    """In more than one module, or the tests above are about nothing."""
+    wanted = {"GUARD_MODE", "GUARD_NOTIFY", "GUARD_STORAGE__tableServiceUri", "ARM_ENDPOINT"}
+    assert settings_read_by_the_app() >= wanted
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_every_kind_of_channel_is_explained(kind: Kind) -> None:
+    """README names the kind, and docs/notifications.md has a row for it with an example below."""
+    (row,) = [line for line in README.splitlines() if line.startswith(f"| `{PREFIX}<KIND>` |")]
+    assert f"`{kind}`" in row
+    assert f"| `{PREFIX}{kind}` |" in CHANNELS_DOC
+    assert re.search(rf'"GUARD_CHANNEL_[A-Z_]+__{kind}=', CHANNELS_DOC)
+
+
+@pytest.mark.parametrize("field", sorted({*chain(*NEEDS.values(), *MAY.values())}))
+def test_every_setting_of_a_channel_is_explained(field: str) -> None:
+    """In the table of README, and in that of docs/notifications.md with an example below."""
+    assert f"`{PREFIX}{field}`" in "".join(re.findall(r"(?m)^\| (.*?) \|", README))
+    assert f"| `{PREFIX}{field}` |" in CHANNELS_DOC
+    assert re.search(rf'"GUARD_CHANNEL_[A-Z_]+__{field}=', CHANNELS_DOC)
+
+
 def test_the_sample_changes_nothing() -> None:
-    """Whoever copies the sample starts in audit mode."""
+    """Whoever copies the sample starts in audit mode, and leaves guard-alerts alone."""
     assert SAMPLE["GUARD_MODE"] == "audit"
+    assert channels.read(SAMPLE) == ()
+
+
+def test_the_channels_of_the_sample_work_once_they_are_filled_in() -> None:
+    """None of their names is misspelt, and none is missing."""
+    filled = {name: "x" for name in SAMPLE if name.startswith("GUARD_CHANNEL_")}
+    found = channels.read({**SAMPLE, **filled})
+    assert [(one.name, one.mistake) for one in found] == [("mail", ""), ("teams", "")]
 
 
 @pytest.mark.parametrize("guard", GUARDS, ids=lambda guard: guard.resource_type)
