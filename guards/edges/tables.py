@@ -127,6 +127,27 @@ class TableStore:
                 raise
 
 
+class NoTable:
+    """The `Store` port where none is configured: whatever needs it waits until there is one."""
+
+    def __init__(self, missing: str) -> None:
+        self._missing = missing
+
+    async def get(self, partition: str, key: str) -> Row | None:
+        """As `ports.Store.get`."""
+        raise Transient(self._missing)
+
+    async def page(
+        self, partition: str, prefix: str, limit: int, *, after: str = ""
+    ) -> Sequence[Row]:
+        """As `ports.Store.page`."""
+        raise Transient(self._missing)
+
+    async def write(self, partition: str, *writes: Write) -> None:
+        """As `ports.Store.write`."""
+        raise Transient(self._missing)
+
+
 def _operation(partition: str, write: Write) -> tuple[str, dict[str, Any], dict[str, Any]]:
     """A write as the SDK's verb, entity and options."""
     entity: dict[str, Any] = {"PartitionKey": partition, "RowKey": write.key}

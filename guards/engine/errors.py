@@ -2,7 +2,8 @@
 
     GuardError
     ├── Transient        later it may work: try again, or hand on to guard-work
-    │   └── StillRunning Azure accepted the change and has not finished it
+    │   ├── StillRunning Azure accepted the change and has not finished it
+    │   └── Unanswered   a message was handed over, and may have been taken
     ├── Terminal         it will not work: one alert, with Azure's words, no retry
     └── Gone             the resource itself does not exist any more
 
@@ -33,6 +34,10 @@ class Transient(GuardError):
 
 class StillRunning(Transient):
     """Azure accepted the change (201 or 202) and the time budget ended before it was done."""
+
+
+class Unanswered(Transient):
+    """A message was handed over to a channel and not answered: it may have been taken."""
 
 
 class Terminal(GuardError):

@@ -106,8 +106,12 @@ class Makers:
         try:
             return makers[one.kind](one)
         except ValueError as e:
-            log.critical("channel %s cannot deliver: %s", one.name, e)
-            return Broken(one.name, str(e))
+            mistake = str(e)
+        except Exception as e:  # whatever one's settings do to a library, the others deliver
+            log.exception("channel %s cannot be made", one.name)
+            mistake = f"{type(e).__name__}, see the app's log"
+        log.critical("channel %s cannot deliver: %s", one.name, mistake)
+        return Broken(one.name, mistake)
 
     def _teams(self, one: ChannelSettings) -> Channel:
         from guards.edges.channels.teams import Teams

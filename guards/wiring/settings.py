@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from azure.core import AzureClouds
 from azure.mgmt.core.tools import get_arm_endpoints
@@ -54,7 +54,7 @@ class Settings:
     arm_scope: str
     client_id: str
     principal_id: str
-    storage: Mapping[str, str]
+    storage: Mapping[str, str] = field(repr=False)  # with the account's key
     portal: str
     """Where buttons of cards and mails lead."""
 

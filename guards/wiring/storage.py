@@ -10,7 +10,7 @@ from guards.edges.identity import Identity
 from guards.wiring.settings import STORAGE, Settings, SettingsError
 
 if TYPE_CHECKING:
-    from guards.edges.tables import TableStore
+    from guards.engine.notify.ports import Store
 
 WORK_QUEUE = "guard-work"
 ALERTS_QUEUE = "guard-alerts"
@@ -55,37 +55,32 @@ class Storage:
         except ValueError as e:
             raise SettingsError(f"{STORAGE} is not a storage connection string") from e
 
-    def table(self) -> "TableStore":
-        """The state that instances share.
-
-        Raises:
-            SettingsError: its address is not known.
-        """
+    def table(self) -> "Store":
+        """The state that instances share; without an address, one that says so when it is used."""
         from azure.data.tables.aio import TableClient  # a guard event never needs it
 
-        from guards.edges.tables import TABLE, TableStore
+        from guards.edges.tables import TABLE, NoTable, TableStore
 
         connection, uri = self._settings.storage["connection"], self._settings.storage["tables"]
         options = {
             **self._options(uri or "https://table.core.windows.net"),
             "retry_backoff_factor": 0.15,
         }
+        if not connection and not uri:
+            return NoTable(f"set {STORAGE}__tableServiceUri to the https:// address of its tables")
         if not connection:
-            if not uri:
-                raise SettingsError(f"set {STORAGE}__tableServiceUri to the https:// address")
-            client = TableClient(uri, TABLE, credential=self._identity, **options)
-        else:
-            try:
-                client = TableClient.from_connection_string(connection, TABLE, **options)
-            except ValueError as e:
-                raise SettingsError(f"{STORAGE} has no table service") from e
-        return TableStore(client)
+            return TableStore(TableClient(uri, TABLE, credential=self._identity, **options))
+        try:
+            return TableStore(TableClient.from_connection_string(connection, TABLE, **options))
+        except ValueError:
+            return NoTable(f"{STORAGE} is a connection string without a table service")
 
     def _options(self, uri: str) -> dict[str, Any]:
         proxy = http.proxy_for(uri)
         return {
             "proxies": {"https": proxy} if proxy else {},
             "transport": self._transport,
+            "permit_redirects": False,  # what is stored is for this account only
             # A dropped connection is common, and there are 3 s: again after 0.3 s, and once more
             # at once. The SDK's defaults wait 15 s and more.
             "retry_total": 2,

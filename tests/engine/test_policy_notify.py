@@ -185,7 +185,7 @@ notify:
 
 
 ROUTE = {"severity": ["critical"], "channels": ["on-call"]}
-CHANGED = "notify: routes or default channels changed"
+CHANGED = "notify: routes, default or runbook changed"
 
 
 @pytest.mark.parametrize(
@@ -206,10 +206,14 @@ def test_who_is_told_cannot_change_in_silence(old: Data, new: Data) -> None:
     assert loosened(made(notify=new), made(notify=old), START) == [CHANGED]
 
 
+def test_another_runbook_is_told() -> None:
+    """Every card and mail leads there: whoever changes it can send people anywhere."""
+    assert loosened(made(), made(notify={"runbook": RUNBOOK}), START) == [CHANGED]
+
+
 @pytest.mark.parametrize(
     ("old", "new"),
     [
-        ({}, {"runbook": RUNBOOK}),
         ({}, {"routes": []}),
         (routes(ROUTE), routes({**ROUTE, "name": "night shift"})),
         (routes(ROUTE, {"channels": ["a", "b"]}), routes({"channels": ["b", "a"]}, ROUTE)),
@@ -217,7 +221,7 @@ def test_who_is_told_cannot_change_in_silence(old: Data, new: Data) -> None:
     ],
 )
 def test_what_tells_the_same_people_needs_no_word(old: Data, new: Data) -> None:
-    """Names, the order, casing and the runbook loosen nothing."""
+    """Names, the order and casing loosen nothing."""
     assert loosened(made(notify=old), made(notify=new), START) == []
 
 

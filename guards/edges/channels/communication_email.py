@@ -44,8 +44,8 @@ _ACCEPTED = {202, 409}
 
 _SCOPE = "https://communication.azure.com//.default"  # the SDK asks for it in this form
 _SPACE = uuid.UUID("6f1f6c1e-6a0b-5d0e-9a57-6c4d1c3f8e42")
-_TURNS = 2
-"""An id whose operation failed is used up: nobody got that mail, so another one is tried."""
+_TURNS = 20
+"""An id whose operation failed is used up: nobody got that mail, so the next one is tried."""
 
 _PASSING = {"InternalServerError", "ServiceUnavailable", "Timeout", "TooManyRequests"}
 _WHO = "Communication Services"

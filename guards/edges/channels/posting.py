@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import aiohttp
+from aiohttp import ConnectionTimeoutError
 
 from guards.edges.arm_errors import error_of
 from guards.edges.http import CONNECT_TIMEOUT_S
-from guards.engine.errors import GuardError, Terminal, Transient
+from guards.engine.errors import GuardError, Terminal, Transient, Unanswered
 
 TIMEOUT_S = 10
 """For one POST, from the connection to the end of the answer."""
@@ -43,7 +44,7 @@ class Mailbox:
         """The answer, whatever it says.
 
         Raises:
-            Transient: there was none.
+            Transient: there was none; Unanswered if it may have been read.
             Terminal: there will be none: no URL, or a certificate that is not trusted.
         """
         try:
@@ -79,7 +80,10 @@ class Mailbox:
                 f"the certificate of {self._who} is not trusted: correct it, or trust "
                 "its authority through SSL_CERT_FILE"
             )
-        return Transient(f"no answer of {self._who}", code=type(error).__name__)
+        # Once the connection stands, a POST that takes too long may have been read.
+        late = isinstance(error, TimeoutError) and not isinstance(error, ConnectionTimeoutError)
+        kind = Unanswered if late else Transient
+        return kind(f"no answer of {self._who}", code=type(error).__name__)
 
 
 async def _code(answer: aiohttp.ClientResponse) -> str:

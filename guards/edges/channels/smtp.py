@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from email.headerregistry import Address
 from email.message import EmailMessage
-from email.policy import SMTP as POLICY
+from email.policy import SMTP
 from typing import Literal
 
 import aiosmtplib
@@ -20,7 +20,7 @@ import aiosmtplib
 from guards.edges.channels import mails
 from guards.edges.channels.base import Base
 from guards.edges.http import CONNECT_TIMEOUT_S
-from guards.engine.errors import GuardError, Terminal, Transient
+from guards.engine.errors import GuardError, Terminal, Transient, Unanswered
 from guards.engine.events import clean
 from guards.engine.notify.mail import MOST_ALERTS, Mail, compose
 from guards.engine.notify.parcel import Parcel
@@ -32,6 +32,10 @@ TIMEOUT_S = 20
 _QUIT_S = 2
 _MAX_WORDS = 200
 _TROUBLE = (aiosmtplib.SMTPException, OSError, ValueError)  # a TimeoutError is an OSError
+
+
+POLICY = SMTP.clone(max_line_length=900)
+"""Lines of mail may have 998 characters; folded shorter, Python adds spaces to a subject."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +81,12 @@ class Smtp(Base):
         # Thousands of alerts take a while; other events go on meanwhile.
         message = self._message(await asyncio.to_thread(compose, parcel))
         client = await self._client()
+        begun = asyncio.Event()
         try:
             async with asyncio.timeout(TIMEOUT_S):
-                sent = await self._hand_over(client, message)
+                sent = await self._hand_over(client, message, begun)
         except _TROUBLE as e:
-            trouble = self._failure(e)
+            trouble = self._failure(e, begun=begun.is_set())
         else:
             await _quit(client)
             return sent
@@ -118,12 +123,15 @@ class Smtp(Base):
             timeout=TIMEOUT_S,
         )
 
-    async def _hand_over(self, client: aiosmtplib.SMTP, message: EmailMessage) -> Sent:
+    async def _hand_over(
+        self, client: aiosmtplib.SMTP, message: EmailMessage, begun: asyncio.Event
+    ) -> Sent:
         await client.connect(timeout=CONNECT_TIMEOUT_S)
         if self._server.tls == "starttls":
             await self._encrypt(client)
         if self._server.user:
             await self._sign_in(client)
+        begun.set()
         refused, answer = await client.send_message(
             message, sender=self._sender, recipients=self._recipients
         )
@@ -149,7 +157,7 @@ class Smtp(Base):
         else:
             raise Terminal(f"{self._server.host} offers no way to sign in with a password")
 
-    def _failure(self, error: Exception) -> GuardError:
+    def _failure(self, error: Exception, *, begun: bool) -> GuardError:
         host = self._server.host
         if _is_untrusted(error):
             return Terminal(
@@ -166,7 +174,10 @@ class Smtp(Base):
             return _answered(host, error.code, clean(error.message, _MAX_WORDS))
         if isinstance(error, (aiosmtplib.SMTPNotSupported, ValueError)):
             return Terminal(f"{host} cannot be given this mail", code=type(error).__name__)
-        return Transient(f"no answer of {host}", code=type(error).__name__)
+        # A server that is only slow may have taken the mail.
+        late = begun and isinstance(error, TimeoutError)
+        kind = Unanswered if late else Transient
+        return kind(f"no answer of {host}", code=type(error).__name__)
 
 
 def _answered(host: str, status: int, words: str) -> GuardError:

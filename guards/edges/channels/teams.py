@@ -4,6 +4,7 @@ The workflow answers 202 before it posts, so an answer proves that it was told, 
 shown. It refuses requests with an Authorization header.
 """
 
+import asyncio
 import hashlib
 import json
 from collections.abc import Mapping
@@ -51,7 +52,7 @@ class Teams(Base):
 
     async def send(self, parcel: Parcel, another: Another) -> Sent:
         """As `Channel.send`; a card that is refused is posted again in plain words, once."""
-        answer = await self._post(card.message(parcel))
+        answer = await self._post(await asyncio.to_thread(card.message, parcel))
         if answer.status in _CARD_REFUSED:
             if not await another():
                 raise Transient(
@@ -59,7 +60,7 @@ class Teams(Base):
                     code=answer.code,
                     status=answer.status,
                 )
-            answer = await self._post(card.plain(parcel))
+            answer = await self._post(await asyncio.to_thread(card.plain, parcel))
         if not answer.ok:
             raise refused(_WHO, answer.status, answer.headers, answer.code, _ADVICE)
         return Sent(f"{answer.status} accepted by the workflow")

@@ -18,6 +18,7 @@ grants        what was sent lately, which instances share
 outbox        what waits for a channel, what it was told already
 lane          one sender at a time for a channel, and who wakes it
 sender        sends what waits, as long as it has the lane
+aftermath     what is written down after a message: sent, put off, given up
 deliver       from a delivery to a message sent, put off, or given up
 notices       alerts about notifications themselves
 

@@ -5,17 +5,22 @@ the limits have room for all that wait, else a digest.
 """
 
 import logging
+from dataclasses import replace
 
 from guards.engine.errors import Transient, Unreadable
 from guards.engine.excerpt import excerpt
-from guards.engine.later import FIRST_DELAY_S, GIVE_UP, LONGEST_DELAY_S, MOST_ATTEMPTS
+from guards.engine.later import FIRST_DELAY_S, LONGEST_DELAY_S, TELL_AT
 from guards.engine.notify import deliveries, fan_out, notices
 from guards.engine.notify.deliveries import Delivery
+from guards.engine.notify.outbox import Outbox
 from guards.engine.notify.parcel import Item
 from guards.engine.notify.ports import Post
 from guards.engine.notify.sender import Sender
 
 log = logging.getLogger(__name__)
+
+MOST_ORPHANS = 100
+"""Alerts that are given up at a time because their channel is gone."""
 
 
 async def on_delivery(text: str | bytes, post: Post) -> str:
@@ -30,8 +35,7 @@ async def on_delivery(text: str | bytes, post: Post) -> str:
         return await _unreadable(e, text, post)
     channel = post.channels.get(delivery.channel)
     if channel is None:
-        await _give_up(delivery, "no app setting defines such a channel any more", post)
-        return f"{delivery.channel}: no such channel"
+        return await _without_channel(delivery, post)
     sender = Sender(channel, post)
     try:
         if delivery.item is not None and not await sender.keep(delivery.item):
@@ -60,8 +64,9 @@ async def on_given_up(text: str | bytes, post: Post) -> str:
         reason,
         f"Told instead: {', '.join(others)}" if others else "There is no other channel to tell",
     )
-    notice = notices.failing(delivery.channel, reason, post.clock.now())
-    await fan_out.put(Item(notice.message()), others, post)
+    if delivery.item is None or not notices.is_failing(delivery.item.alert):
+        notice = notices.failing(delivery.channel, reason, post.clock.now())
+        await fan_out.put(Item(notice.message()), others, post)
     if delivery.item is not None:
         note = delivery.item.note or f"the channel {delivery.channel} cannot deliver it: {reason}"
         await fan_out.put(Item(delivery.item.alert, note), others, post)
@@ -80,15 +85,39 @@ async def _try_again(delivery: Delivery, others_told: bool, post: Post) -> None:
 
 
 async def _put_off(delivery: Delivery, error: Transient, post: Post) -> str:
-    """The store is in trouble: again later, for a day; then the other channels are told."""
-    waited = post.now() - delivery.first_seen
-    if waited >= GIVE_UP.total_seconds() or delivery.attempt >= MOST_ATTEMPTS:
-        await _give_up(delivery, f"given up after {delivery.attempt} attempts: {error}", post)
-        return f"{delivery.channel}: given up: {error}"
+    """The store is in trouble: again later, however long it takes.
+
+    The other channels share the store, so telling them would only make more to be told.
+    """
     delay = min(FIRST_DELAY_S * 2 ** min(delivery.attempt, 10), LONGEST_DELAY_S)
     await post.deliveries.put(delivery.again().message(), delay)
-    log.warning("channel %s: again in %d s: %s", delivery.channel, delay, error)
+    level = logging.CRITICAL if delivery.attempt >= TELL_AT else logging.WARNING
+    log.log(level, "channel %s cannot deliver, again in %d s: %s", delivery.channel, delay, error)
     return f"{delivery.channel}: again in {delay} s"
+
+
+async def _without_channel(delivery: Delivery, post: Post) -> str:
+    """No app setting defines the channel: on this instance, or nowhere any more.
+
+    While a new version of the settings arrives, another instance may know it; later what it was to
+    get is given up, and what waits for it as well.
+    """
+    reason = "no app setting defines such a channel"
+    if delivery.attempt < TELL_AT:
+        return await _put_off(delivery, Transient(reason), post)
+    outbox = Outbox(post.store, delivery.channel)
+    try:
+        waiting = await outbox.waiting(MOST_ORPHANS)
+        for one in waiting:
+            await _give_up(Delivery(delivery.channel, one.since, one.item), reason, post)
+        await outbox.give_up(waiting, post.now())
+    except Transient as e:
+        return await _put_off(delivery, e, post)
+    if delivery.item is not None:
+        await _give_up(delivery, reason, post)
+    if len(waiting) == MOST_ORPHANS:
+        await post.deliveries.put(replace(delivery, item=None).message())
+    return f"{delivery.channel}: {reason}, {len(waiting)} given up that waited for it"
 
 
 async def _give_up(delivery: Delivery, reason: str, post: Post) -> None:

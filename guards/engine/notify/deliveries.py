@@ -4,6 +4,7 @@ What a message holds is data: a channel's name is looked up among those that app
 """
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal
@@ -23,9 +24,14 @@ MAX_BYTES = 48 * 1024
 """What a queue message holds, as text before base64."""
 
 _MAX_REASON = 500
+_MOST_ATTEMPTS = 10_000
 
 _MAX_KEPT = 300
 """Characters of a text in an alert that is too long as it is."""
+
+_MAX_KEYS = 64
+_KEPT_FIRST = ("schema", "alertId", "outcome", "severity", "resourceId", "resourceType")
+_DEEPEST = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +54,7 @@ class Delivery:
 
     def again(self) -> "Delivery":
         """The next attempt."""
-        return replace(self, attempt=self.attempt + 1)
+        return replace(self, attempt=min(self.attempt + 1, _MOST_ATTEMPTS))
 
     def because(self, reason: str) -> "Delivery":
         """The same, with why the channel will not get it."""
@@ -58,7 +64,7 @@ class Delivery:
         """The JSON, within `MAX_BYTES`: an alert that is too long loses what is longest."""
         message = self._as_json()
         if self.item is not None and _size(message) > MAX_BYTES:
-            message["alert"] = _shortened(self.item.alert)
+            return _shortened(message, self.item.alert)
         return message
 
     def _as_json(self) -> dict[str, Any]:
@@ -75,14 +81,16 @@ class Delivery:
 
 
 def read_alert(text: str | bytes) -> Mapping[str, Any]:
-    """An alert of any version; what is none becomes one that says so: nothing is lost."""
+    """An alert of any version; what is none becomes one that says so: nothing is lost.
+
+    What JSON cannot say everywhere is said in text: halves of surrogate pairs, NaN, deep nesting.
+    """
     try:
         read = json.loads(text)
-        json.dumps(read)  # what cannot be written again cannot be handed on
     except (ValueError, RecursionError):
         read = None
     if isinstance(read, dict):
-        return read
+        return {_tidy_text(key): _tidy(value, 1) for key, value in read.items()}
     return {
         "schema": "unreadable",
         "alertId": digest(excerpt(text)),
@@ -90,6 +98,24 @@ def read_alert(text: str | bytes) -> Mapping[str, Any]:
         "reason": "a message in guard-alerts is no alert",
         "text": excerpt(text),
     }
+
+
+def _tidy(value: Any, depth: int) -> Any:
+    if isinstance(value, str):
+        return _tidy_text(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if isinstance(value, int) and not -(2**63) < value < 2**63:
+        return str(value) if abs(value) < 10**300 else "a number of hundreds of digits"
+    if depth > _DEEPEST:
+        return value if value is None or isinstance(value, bool | int | float) else "…"
+    if isinstance(value, dict):
+        return {_tidy_text(key): _tidy(item, depth + 1) for key, item in value.items()}
+    return [_tidy(item, depth + 1) for item in value] if isinstance(value, list) else value
+
+
+def _tidy_text(text: str) -> str:
+    return text.encode("utf-8", "replace").decode()
 
 
 def identity(alert: Mapping[str, Any]) -> str:
@@ -104,18 +130,26 @@ def identity(alert: Mapping[str, Any]) -> str:
     return digest(alert)
 
 
-def _shortened(alert: Mapping[str, Any]) -> dict[str, Any]:
-    kept = {clean(key, 64): _short(value) for key, value in list(alert.items())[:64]}
-    return kept | {"note": "this alert was too long and has been shortened"}
+def _shortened(message: dict[str, Any], alert: Mapping[str, Any]) -> dict[str, Any]:
+    """A message whose alert keeps less and less, until it fits."""
+    keys, length = list(alert), _MAX_KEPT
+    first = [key for key in _KEPT_FIRST if key in alert]
+    keys = first + [key for key in keys[:_MAX_KEYS] if key not in first]
+    while True:
+        kept = {clean(key, 64): _short(alert[key], length) for key in keys}
+        message["alert"] = kept | {"note": "this alert was too long and has been shortened"}
+        if _size(message) <= MAX_BYTES:
+            return message
+        keys, length = keys[: max(len(keys) * 3 // 4, len(first))], max(length * 3 // 4, 64)
 
 
-def _short(value: object) -> object:
+def _short(value: object, length: int) -> object:
     if isinstance(value, str):
-        return clean(value, _MAX_KEPT)
+        return clean(value, length)
     if isinstance(value, list | dict):
         short = json.dumps(value)
-        return value if len(short) <= _MAX_KEPT else clean(short, _MAX_KEPT)
-    return value if value is None or isinstance(value, bool) else clean(str(value), _MAX_KEPT)
+        return value if len(short) <= length else clean(short, length)
+    return value if value is None or isinstance(value, bool) else clean(str(value), length)
 
 
 def _size(message: Mapping[str, Any]) -> int:
@@ -131,7 +165,7 @@ class _Message(BaseModel):
     schema_: Annotated[Literal["exportguard.delivery/1"], Field(alias="schema")]
     channel: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,39}$")]
     first_seen: _Time
-    attempt: Annotated[int, Field(ge=0, le=10_000)]
+    attempt: Annotated[int, Field(ge=0, le=_MOST_ATTEMPTS)]
     wake: _Time
     reason: Annotated[str, Field(max_length=2048), AfterValidator(clean)]
     note: Annotated[str, Field(max_length=2048), AfterValidator(clean)]

@@ -48,7 +48,7 @@ class Grants:
         for limit in self._limits:
             if not await self._change(limit, now, many=many, at_once=at_once):
                 for other in taken:
-                    await self._give_back(other, now)
+                    await self._replace(other, now, None)
                 return False
             taken.append(limit)
         return True
@@ -63,13 +63,18 @@ class Grants:
                 return True
         raise Transient(f"the limit {limit.key} is written by too many at once")
 
-    async def _give_back(self, limit: Limit, now: float) -> None:
+    async def took(self, began: float, ended: float) -> None:
+        """A message took its time: it counts from when it had arrived."""
+        for limit in self._limits:
+            await self._replace(limit, began, ended)
+
+    async def _replace(self, limit: Limit, grant: float, other: float | None) -> None:
         for _ in range(_TRIES):
             row = await self._row(limit)
-            if row is None or now not in (grants := _given(row)):
+            if row is None or grant not in (grants := _given(row)):
                 return
-            grants.remove(now)
-            if await self._write(limit, row, grants):
+            grants.remove(grant)
+            if await self._write(limit, row, grants if other is None else [*grants, other]):
                 return
 
     async def _row(self, limit: Limit) -> Row | None:
@@ -89,6 +94,6 @@ def _given(row: Row | None) -> list[float]:
     """The times in a row; one that cannot be read counts as none."""
     try:
         read = json.loads(str(row.values["grants"])) if row else []
-    except (ValueError, LookupError, RecursionError):
+        return [float(t) for t in read if isinstance(t, int | float)]
+    except (ValueError, LookupError, TypeError, RecursionError, OverflowError):
         return []
-    return [float(t) for t in read if isinstance(t, int | float)] if isinstance(read, list) else []

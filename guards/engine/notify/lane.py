@@ -38,6 +38,8 @@ class State:
         wake: the next appointment.
         not_before: nothing is sent before it: a limit is used up, or the channel failed.
         failures: how many messages in a row failed, the first of them at `failing_since`.
+        unanswered: how many of these were handed over and not answered.
+        most: alerts in one message, after one that was refused as it was; 0 is no bound.
         undelivered: when alerts were given up last that the channel may still get.
         cleaned: when the outbox was cleaned, which goes on after the key `cleaning`.
     """
@@ -48,6 +50,8 @@ class State:
     not_before: float = 0.0
     failures: int = 0
     failing_since: float = 0.0
+    unanswered: int = 0
+    most: int = 0
     undelivered: float = 0.0
     cleaned: float = 0.0
     cleaning: str = ""
@@ -115,7 +119,7 @@ class Lane:
         """Have it for longer; False if somebody else took it meanwhile."""
         return await self.note(until=self._post.now() + LEASE_S)
 
-    async def note(self, **changes: float | str) -> bool:
+    async def note(self, **changes: float | int | str) -> bool:
         """Write something into the row; False if the lane is somebody else's by now."""
         return await self.change(lambda state: self._mine(state, **changes))
 
@@ -133,7 +137,7 @@ class Lane:
         """Whether an appointment that still lies ahead does as well."""
         return self._post.now() < state.wake <= at + _SOON_S and state.wake != woken
 
-    def _mine(self, state: State, **changes: float | str) -> State | None:
+    def _mine(self, state: State, **changes: float | int | str) -> State | None:
         return replace(state, **changes) if state.owner == self._owner else None  # type: ignore[arg-type]
 
     async def change(self, change: Callable[[State], State | None]) -> bool:

@@ -1,7 +1,8 @@
 """Alerts about notifications themselves: a channel that fails, recipients that were refused."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from guards.engine import alerts
 from guards.engine.alerts import Alert
@@ -9,14 +10,22 @@ from guards.engine.events import clean
 from guards.engine.model import Outcome, Severity, Source
 from guards.engine.shapes import timestamp
 
+_FAILING = "the channel "
+
 
 def failing(channel: str, reason: str, now: datetime) -> Alert:
-    """A channel does not take messages; the same trouble has the same id for a day."""
+    """A channel does not take messages: one alert a day, whatever words the server finds."""
     told = (
-        f"the channel {channel} does not deliver: {reason}. Its alerts go to the other channels, "
+        f"{_FAILING}{channel} does not deliver: {reason}. Its alerts go to the other channels, "
         "and to it as well once it works again"
     )
-    return _notice(Severity.HIGH, told, ("channel failing", channel, reason), now)
+    return _notice(Severity.HIGH, told, ("channel failing", channel), now)
+
+
+def is_failing(alert: Mapping[str, Any]) -> bool:
+    """Whether an alert is one of `failing`: that it was not delivered is no news of its own."""
+    reason = alert.get("reason")
+    return alert.get("resourceId") is None and str(reason).startswith(_FAILING)
 
 
 def refused(channel: str, recipients: Sequence[str], now: datetime) -> Alert:

@@ -42,10 +42,14 @@ KEPT_S = 30 * 86400
 REMINDER_S = 20 * 3600
 """A blocked resource has one alert id for as long as it stands: told again once a day."""
 
-_AT_ONCE = MOST_WRITES // 3
+AT_ONCE = MOST_WRITES // 3
 """Each alert takes up to three writes."""
 
 _PAGE = 1000
+_AT_A_TIME = 200
+_MOST_BYTES = 4 * 2**20
+"""Of packed alerts in one message; so much is read and unpacked in a second or two."""
+
 _LONGEST = 2 * MAX_BYTES
 
 
@@ -88,9 +92,24 @@ class Outbox:
         return True
 
     async def waiting(self, limit: int) -> list[Waiting]:
-        """What waits, oldest first."""
-        rows = await self._store.page(self._partition, "w|", limit)
-        return [_waiting(row) for row in rows]
+        """What waits, oldest first; fewer than there are if they are long ones."""
+        found: list[Waiting] = []
+        size = 0
+        while len(found) < limit and size < _MOST_BYTES:
+            after = found[-1].row.key if found else ""
+            most = min(limit - len(found), _AT_A_TIME)
+            rows = await self._store.page(self._partition, "w|", most, after=after)
+            found += map(_waiting, rows)
+            size += sum(
+                len(value) for row in rows if isinstance(value := row.values.get("item"), bytes)
+            )
+            if len(rows) < most:
+                break
+        return found
+
+    async def waits_after(self, last: Waiting) -> bool:
+        """Whether others wait behind this one."""
+        return bool(await self._store.page(self._partition, "w|", 1, after=last.row.key))
 
     async def sent(self, told: Iterable[Waiting], now: float) -> None:
         """They were sent: they wait no more, and are not told again."""
@@ -102,7 +121,7 @@ class Outbox:
 
     async def revive(self, now: float) -> bool:
         """The channel works again: some of what was given up waits again; whether there was any."""
-        rows = await self._store.page(self._partition, "u|", _AT_ONCE)
+        rows = await self._store.page(self._partition, "u|", AT_ONCE)
         await self._settle(map(_waiting, rows), WAITING, now, keep_as="w")
         return bool(rows)
 
@@ -135,8 +154,8 @@ class Outbox:
 
     async def _write(self, units: Sequence[tuple[Write, ...]]) -> None:
         """Each unit as a whole, many at once; what another instance settled meanwhile is left."""
-        for i in range(0, len(units), _AT_ONCE):
-            some = units[i : i + _AT_ONCE]
+        for i in range(0, len(units), AT_ONCE):
+            some = units[i : i + AT_ONCE]
             try:
                 await self._store.write(self._partition, *chain.from_iterable(some))
             except Conflict:
@@ -148,6 +167,11 @@ class Outbox:
 def partition(channel: str) -> str:
     """The partition of a channel's rows."""
     return f"channel {channel}"
+
+
+def _size(row: Row) -> int:
+    value = row.values.get("item")
+    return len(value) if isinstance(value, bytes) else 0
 
 
 def _at(row: Row) -> float:

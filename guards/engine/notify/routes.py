@@ -89,9 +89,9 @@ class Routes:
 
     @property
     def effect(self) -> object:
-        """What makes two policies tell other people: all but names and the runbook."""
+        """What makes two policies tell other people, or lead them elsewhere: all but names."""
         default = frozenset(self.default or ())
-        return frozenset(route.effect for route in self.routes), default
+        return frozenset(route.effect for route in self.routes), default, self.runbook
 
 
 def _resource(alert: Mapping[str, Any]) -> ResourceId | None:

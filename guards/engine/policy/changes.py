@@ -45,7 +45,7 @@ def loosened(old: Policy, new: Policy, now: datetime) -> list[str] | None:
     if new.tags_may_exempt and not old.tags_may_exempt:
         found["tags may now exempt and loosen"] = ()
     if new.notify.effect != old.notify.effect:  # whoever silences alerts must be seen
-        found["notify: routes or default channels changed"] = ()
+        found["notify: routes, default or runbook changed"] = ()
     for one, other in pairs.values():
         for setting in _shared(one, other):
             change = loosening(setting[2], one.named[setting], other.named[setting])

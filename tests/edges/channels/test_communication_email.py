@@ -161,12 +161,21 @@ async def test_an_operation_that_fails_for_now_is_begun_anew(service: Service) -
 async def test_a_service_that_fails_again_and_again_is_tried_later(
     service: Service, fails: Fails
 ) -> None:
-    """Not without end within one message."""
-    for _ in range(9):
+    """Not without end within one message; then it gets through, though its first ids are used."""
+    for _ in range(25):
         service.sink.fail_operation("ServiceUnavailable", "try again")
     error = await fails(service.channel(), TOKEN)
     assert isinstance(error, Transient)
-    assert service.calls == ["POST 202", "GET 200"] * 2
+    assert service.calls == ["POST 202", "GET 200"] * 20
+
+
+async def test_a_mail_whose_first_ids_are_used_up_gets_through(service: Service) -> None:
+    """What failed for a while is sent once the service works, and once only."""
+    for _ in range(5):
+        service.sink.fail_operation("ServiceUnavailable", "try again")
+    for _ in range(3):
+        await service.channel().send(ONE, Slots())
+    assert len(service.sink.kept()) == 1
 
 
 async def test_a_token_that_is_refused_is_told_to_people(

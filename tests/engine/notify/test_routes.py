@@ -217,7 +217,7 @@ def test_an_empty_object_is_an_alert_like_any_other_that_nobody_understands() ->
 def test_order_names_and_casing_change_no_effect(one: Route, other: Route) -> None:
     """Nobody else is told because of them."""
     plain = Route(("c",))
-    first, second = Routes((one, plain), runbook="https://a.example"), Routes((plain, other), ())
+    first, second = Routes((one, plain)), Routes((plain, other), ())
     assert first.effect == second.effect
 
 
