@@ -19,7 +19,7 @@ from guards.edges import http
 from guards.edges.channels import eventgrid, posting
 from guards.edges.channels.webhook import Webhook
 from guards.engine.later import FIRST_DELAY_S, GIVE_UP, LONGEST_DELAY_S, TELL_AT
-from guards.engine.notify import card, deliver, limits, mail, outbox, sender
+from guards.engine.notify import aftermath, card, deliver, limits, mail, outbox
 from guards.engine.notify.deliveries import Delivery
 from guards.engine.notify.limits import Limit
 from guards.engine.notify.parcel import Item
@@ -209,6 +209,7 @@ def test_the_numbers_of_the_page_are_those_of_the_code() -> None:
         f"after {FIRST_DELAY_S} s, doubling to {LONGEST_DELAY_S // 60} min",
         f"for about {told_s / 60:.0f} minutes",
         f"{outbox.KEPT_S // 86400} days",
+        {3: "gets it up to three times"}[aftermath.MOST_UNANSWERED],
         f"Deleted {outbox.REMEMBERED_S // 86400} days after it was sent",
         f"({outbox.REMINDER_S // 3600} hours, to be exact)",
         f"{limits.teams('').count} posts in five minutes",
@@ -218,7 +219,7 @@ def test_the_numbers_of_the_page_are_those_of_the_code() -> None:
         f"within {posting.TIMEOUT_S} seconds counts as taken",
     ):
         assert words in PAGE
-    assert (GIVE_UP.days, sender.REVIVE_S) == (1, 15 * 60), "the page says a day, a quarter hour"
+    assert (GIVE_UP.days, aftermath.REVIVE_S) == (1, 15 * 60), "the page says a day, a quarter hour"
 
 
 def test_events_are_what_the_page_says() -> None:
