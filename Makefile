@@ -10,7 +10,7 @@ help:            ## list the targets
 setup:           ## make .venv and Azurite (the other targets do this by themselves)
 	@sh scripts/setup.sh
 
-demo: setup      ## run the guard on a local Azure and tell what happens
+demo: setup      ## run the guard on a local Azure and tell what happens, and who is told of it
 	@$(PY) -m sandbox demo
 
 run: setup       ## leave the same local Azure running; prints its endpoints; Ctrl-C ends it
@@ -24,7 +24,7 @@ check: setup     ## lint, format and types
 	@$(PY) -m ruff format --check .
 	@$(PY) -m mypy
 
-bench: setup     ## the benchmark: prints CPU, latency, memory, cold start and estates beside floors of the same run
+bench: setup     ## the benchmark: prints CPU, latency, memory, cold start, estates and notifications beside floors
 	@$(PY) -m sandbox bench
 
 format: setup    ## let ruff mend what it can

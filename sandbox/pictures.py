@@ -20,6 +20,12 @@ from typing import Any
 TIMEOUT_S = 60
 """For one run; a start takes seconds on a busy machine."""
 
+_HIGHEST = 4000
+"""Pixels of a picture of a whole page."""
+
+_GAP = 16
+_PACKAGES = Path(__file__).parent / "node" / "node_modules"
+
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 _PLACES = (
     "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
@@ -124,12 +130,13 @@ def chromium() -> str | None:
     return next((found for name in named if name and (found := shutil.which(name))), None)
 
 
-def measure(pages: Sequence[Page]) -> list[dict[str, Any]]:
+def measure(pages: Sequence[Page], height: int = 900) -> list[dict[str, Any]]:
     """What is visible on each page: text, widths, links, tags, buttons, lowest contrast.
 
-    One run of the browser for all of them. Raises RuntimeError with the browser's last words.
+    The screen is `height` pixels high, and so is a page at least. One run of the browser for all
+    of them. Raises RuntimeError with the browser's last words.
     """
-    frames = "".join(map(_frame, pages))
+    frames = "".join(_frame(page, height) for page in pages)
     source = f"{_page(frames)}<script>window.onload = () => {{{_MEASURE}}};</script>"
     out = _run(source, "--dump-dom", f"--window-size={_widest(pages)},1000")
     found = re.search(r'<pre id="measured">(.*?)</pre>', out, re.DOTALL)
@@ -145,11 +152,20 @@ def draw(page: Page, png: Path, height: int = 1200) -> None:
     _run(_page(_frame(page, height)), f"--screenshot={png.absolute()}", size)
 
 
+def draw_beside(pages: Sequence[Page], png: Path) -> None:
+    """A picture of whole pages beside each other, as high as the highest, up to a bound."""
+    height = min(_HIGHEST, max(seen["height"] for seen in measure(pages, height=1)))
+    frames = "".join(_frame(page, height) for page in pages)
+    width = sum(page.width for page in pages) + _GAP * (len(pages) - 1)
+    source = _page(f'<div style="display:flex;gap:{_GAP}px">{frames}</div>')
+    _run(source, f"--screenshot={png.absolute()}", f"--window-size={max(500, width)},{height}")
+
+
 def _widest(pages: Sequence[Page]) -> int:
     return max(500, *(page.width for page in pages))
 
 
-def _frame(page: Page, height: int = 900) -> str:
+def _frame(page: Page, height: int) -> str:
     return (
         f'<iframe srcdoc="{html.escape(page.html)}" width="{page.width}" height="{height}" '
         'style="border:0;display:block"></iframe>'
@@ -195,6 +211,13 @@ def _end(running: "subprocess.Popen[bytes]") -> None:
         os.killpg(running.pid, signal.SIGKILL)
     else:
         running.kill()
+
+
+def teams_page(message: dict[str, Any]) -> str:
+    """`card_page` with the renderer that the sandbox's set-up installs."""
+    cards = _PACKAGES / "adaptivecards" / "dist" / "adaptivecards.min.js"
+    markdown = _PACKAGES / "markdown-it" / "dist" / "browser" / "markdown-it.umd.min.js"
+    return card_page(message, cards.read_text("utf-8"), markdown.read_text("utf-8"))
 
 
 def card_page(message: dict[str, Any], card_js: str, markdown_js: str) -> str:

@@ -8,6 +8,10 @@
     cpu, latency, memory, cold    sections that need the stage
     estate     the section of previews, which are processes of their own
     estates    the rows and policies that it generates
+    notify     the section of notifications: one alert to Teams beside `relay`, and `flood`
+    burst      what surrounds the guard in a flood; `rows` is the flood's floor
+    alerts     the alerts that both deliver
+    timed      processes that are measured as a whole
     report     tables, and ratios beside their targets
 
 It exits with 0 whatever the figures are, and with 1 only if something did not work at all.

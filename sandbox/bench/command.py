@@ -15,7 +15,7 @@ from contextlib import AsyncExitStack
 from dataclasses import asdict
 from typing import Any
 
-from sandbox.bench import cold, cpu, estate, latency, memory, report
+from sandbox.bench import cold, cpu, estate, latency, memory, notify, report
 from sandbox.bench.contenders import BenchError, Floor, Guard
 from sandbox.bench.lone import Lone
 from sandbox.bench.plans import FULL, QUICK, Plan
@@ -26,7 +26,7 @@ from sandbox.outside import Outside
 from sandbox.processes import StartError
 
 STAGED = ("cpu", "latency", "memory", "cold")
-SECTIONS = (*STAGED, "estate")
+SECTIONS = (*STAGED, "estate", "notify")
 _BUILD = ROOT / "build"
 _SLOWEST_SHOWN = 40
 _LINES_SHOWN = 30
@@ -72,6 +72,10 @@ async def measure(
         previews = await estate.measure(plan)
         report.estate(previews)
         results["estate"] = asdict(previews)
+    if "notify" in sections:
+        messages = await notify.measure(plan, say)
+        report.notify(messages)
+        results["notify"] = asdict(messages)
     return {"took_s": time.monotonic() - began, "plan": asdict(plan), **_machine(), **results}
 
 

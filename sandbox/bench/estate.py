@@ -4,42 +4,27 @@ Each preview is a process of its own, and so is its floor, which only parses the
 are written into a temporary folder: rows as Azure Resource Graph returns them, one a line.
 """
 
-import asyncio
 import json
 import statistics
-import sys
 import tempfile
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+from sandbox.bench import timed
 from sandbox.bench.contenders import BenchError
 from sandbox.bench.estates import policy_of, rows
 from sandbox.bench.plans import Plan
+from sandbox.bench.timed import Used
 from sandbox.bench.trial import Ratio, ratio
-from sandbox.functions import ROOT
 
 TARGET_S = 20.0
 TARGET_MB = 300.0
 TARGET_LINEAR = 1.3
 TARGET_US = 50.0
 
-_PATIENCE_S = 600.0
 _ENTRIES = 500
 """Scopes, and exemptions, of the large policy."""
-
-_STOPWATCH = """
-import json, os, subprocess, sys, time
-began = time.perf_counter()
-with open(sys.argv[1], "wb") as out:
-    child = subprocess.Popen(sys.argv[2:], stdout=out)
-    _, status, used = os.wait4(child.pid, 0)
-took = time.perf_counter() - began
-code = os.waitstatus_to_exitcode(status)
-print(json.dumps([code, took, used.ru_utime + used.ru_stime, used.ru_maxrss]))
-"""
-"""Runs a command and tells what it used. Small, since Linux counts the memory of the process that
-starts another as the other's, too."""
 
 _FLOOR = """
 import json, sys
@@ -113,13 +98,6 @@ class EstateResult:
     ratios: list[Ratio]
 
 
-@dataclass(frozen=True, slots=True)
-class _Used:
-    seconds: float
-    cpu_s: float
-    rss_mb: float
-
-
 async def measure(plan: Plan) -> EstateResult:
     """Every size in rounds, preview and floor by turns; then single decisions."""
     with tempfile.TemporaryDirectory() as name:
@@ -127,7 +105,7 @@ async def measure(plan: Plan) -> EstateResult:
         counts = (0, *plan.estate_rows)
         files = {count: _written(folder / f"{count}.jsonl", count) for count in counts}
         files[0].write_text("[]")
-        seen: dict[int, list[tuple[_Used, _Used]]] = {count: [] for count in counts}
+        seen: dict[int, list[tuple[Used, Used]]] = {count: [] for count in counts}
         for _ in range(plan.estate_rounds):
             for count, file in files.items():
                 seen[count].append((await _preview(file, count), await _floor(file)))
@@ -142,7 +120,7 @@ async def measure(plan: Plan) -> EstateResult:
     return EstateResult(previews, [one for one, _ in decisions], _ratios(mine, decisions[-1][1]))
 
 
-def _ratios(mine: dict[int, list[_Used]], decided: list[float]) -> list[Ratio]:
+def _ratios(mine: dict[int, list[Used]], decided: list[float]) -> list[Ratio]:
     *_, few, many = mine
     start = statistics.median(used.cpu_s for used in mine[0])
     per_row = [
@@ -162,7 +140,7 @@ def _ratios(mine: dict[int, list[_Used]], decided: list[float]) -> list[Ratio]:
     ]
 
 
-def _medians(count: int, file: Path, pairs: list[tuple[_Used, _Used]]) -> Preview:
+def _medians(count: int, file: Path, pairs: list[tuple[Used, Used]]) -> Preview:
     mine, floors = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
     seconds = statistics.median(used.seconds for used in mine)
     return Preview(
@@ -186,10 +164,10 @@ def _written(file: Path, count: int) -> Path:
 # Processes -------------------------------------------------------------------------------------
 
 
-async def _preview(file: Path, count: int) -> _Used:
+async def _preview(file: Path, count: int) -> Used:
     """A preview that has read every row."""
     out = file.with_suffix(".out")
-    used = await _timed(out, sys.executable, "-m", "guards", "preview", file, "--format", "json")
+    used = await timed.used(out, "-m", "guards", "preview", file, "--format", "json")
     told = json.loads(out.read_bytes())
     read = told["resources"]["total"] + told["notGuarded"]
     if (read, told["unreadable"], told["complete"]) != (count, 0, True):
@@ -197,23 +175,13 @@ async def _preview(file: Path, count: int) -> _Used:
     return used
 
 
-async def _floor(file: Path) -> _Used:
-    return await _timed(file.with_suffix(".out"), sys.executable, "-c", _FLOOR, file)
-
-
-async def _timed(out: Path, *command: str | Path) -> _Used:
-    """What a command used, whose output goes into a file."""
-    answer = await _said(sys.executable, "-c", _STOPWATCH, out, *command)
-    code, seconds, cpu_s, rss = json.loads(answer)
-    if code != 0:
-        raise BenchError(f"{command[1:4]} ended with {code}")
-    unit = 1 if sys.platform == "darwin" else 1024
-    return _Used(seconds, cpu_s, rss * unit / 1e6)
+async def _floor(file: Path) -> Used:
+    return await timed.used(file.with_suffix(".out"), "-c", _FLOOR, file)
 
 
 async def _decisions(policy: Path, rows: Path, plan: Plan) -> tuple[Decision, list[float]]:
     rounds = str(plan.decide_rounds)
-    answer = await _said(sys.executable, "-c", _DECIDE, policy, rows, rounds)
+    answer = await timed.said("-c", _DECIDE, policy, rows, rounds)
     counts, *lines = [line.split() for line in answer.splitlines()]
     read_us, decide_us = ([float(line[i]) for line in lines] for i in (0, 1))
     found = Decision(
@@ -225,24 +193,3 @@ async def _decisions(policy: Path, rows: Path, plan: Plan) -> tuple[Decision, li
         high_us=max(decide_us),
     )
     return found, decide_us
-
-
-async def _said(*command: str | Path) -> str:
-    """What a command writes to its standard output."""
-    process = await asyncio.create_subprocess_exec(
-        *command,
-        cwd=ROOT,
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    try:
-        async with asyncio.timeout(_PATIENCE_S):
-            out, err = await process.communicate()
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    if process.returncode != 0:
-        raise BenchError(f"a process ended with {process.returncode}: {err.decode().strip()}")
-    return out.decode()

@@ -32,6 +32,9 @@ class Plan:
     estate_rounds: int
     decide_rows: int
     decide_rounds: int
+    single_alerts: int
+    """One after another, 13 at most: a sixteenth within five minutes would wait for others."""
+    flood_alerts: int
 
 
 FULL = Plan(
@@ -51,6 +54,8 @@ FULL = Plan(
     estate_rounds=3,
     decide_rows=5_000,
     decide_rounds=9,
+    single_alerts=12,
+    flood_alerts=10_000,
 )
 
 QUICK = Plan(
@@ -70,4 +75,6 @@ QUICK = Plan(
     estate_rounds=2,
     decide_rows=500,
     decide_rounds=5,
+    single_alerts=4,
+    flood_alerts=500,
 )

@@ -10,12 +10,17 @@ from rich.text import Text
 from sandbox.bench.cold import ColdResult
 from sandbox.bench.cpu import CpuResult
 from sandbox.bench.estate import EstateResult
+from sandbox.bench.flood import FloodResult
 from sandbox.bench.latency import LatencyResult
 from sandbox.bench.memory import MIX, MemoryResult
+from sandbox.bench.notify import NotifyResult
 from sandbox.bench.stage import Kind
 from sandbox.bench.trial import Ratio
 
 out = Console(highlight=False, soft_wrap=True, width=130)
+
+_COUNTED = ("alerts", "messages")
+"""Units of figures that are whole numbers."""
 
 
 def cpu(result: CpuResult) -> None:
@@ -108,14 +113,16 @@ def cold(result: ColdResult) -> None:
     _section(
         "Cold start",
         "Seconds from the start of a Python process: until the app in the local host has handled "
-        "its first noncompliant event; until a process that only imports the SDKs it uses has "
-        "ended (the ratio's other side), and until its imports are done; and, for comparison, "
-        "until the same host has handled an event with an app of one empty function. By turns, "
-        "with bytecode, files cached.",
+        "its first noncompliant event, without a channel, and with Teams and mail among its "
+        "settings; until a process that only imports the SDKs it uses has ended (the first ratio's "
+        "other side), and until its imports are done; and, for comparison, until the same host has "
+        "handled an event with an app of one empty function. By turns, with bytecode and cached "
+        "files.",
     )
     table = _table("", ">MEDIAN", ">LOWEST", ">HIGHEST", ">TIMES")
     for name, times in (
         ("the app, first event handled", result.first_event_s),
+        ("the app with channels, first event handled", result.with_channels_s),
         ("bare import of the SDKs, process ended", result.imports_s),
         ("bare import of the SDKs, imports done", result.imported_s),
         ("an empty app, first event handled", result.empty_app_s),
@@ -159,16 +166,72 @@ def estate(result: EstateResult) -> None:
     ratios(result.ratios)
 
 
+def notify(result: NotifyResult) -> None:
+    """Notifications: one alert, and a flood."""
+    _section(
+        "From an alert to Teams",
+        "Seconds from the moment before an alert is put into guard-alerts until the sink has the "
+        "request, one alert after another, the app idle before each. The floor is the SDK's queue "
+        "client and two pollers that ask once a second, as host.json has it, and a POST of the "
+        "same card. The first alert after the app's start also loads what delivering needs.",
+    )
+    table = _table("", ">MEDIAN", ">LOWEST", ">HIGHEST", ">TIMES")
+    for name, times in (
+        ("the app", result.to_teams_s),
+        ("floor: two queues, polled, and a POST", result.floor_s),
+        ("the app, first alert after its start", [result.first_s]),
+    ):
+        figures = (statistics.median(times), min(times), max(times))
+        table.add_row(name, *(f"{seconds:.2f}" for seconds in figures), str(len(times)))
+    out.print(table)
+    _flood(result.flood)
+    ratios(result.ratios)
+
+
+def _flood(result: FloodResult) -> None:
+    _section(
+        f"A flood of {result.alerts:,} alerts",
+        "All there at once, to Teams and by mail, through the app's own wiring in a process of its "
+        "own: the table is Azurite's, messages go to the sandbox's Teams and mail server, queues "
+        "are in memory, and time that would only be waited for is skipped. Alerts are those whose "
+        "ID was found in a message that arrived.",
+    )
+    table = _table(
+        *("CHANNEL", ">MESSAGES", ">ALERTS TOLD", ">NOT TOLD", ">TOLD TWICE", ">MOST MESSAGES"),
+        *(">ALLOWED", ">LAST SENT AFTER"),
+    )
+    for one in result.told:
+        counts = (f"{one.messages}", f"{one.alerts:,}", f"{one.lost}", f"{one.doubled}")
+        most = f"{one.most} in {one.window_s:.0f} s"
+        table.add_row(one.channel, *counts, most, str(one.limit), f"{one.last_s:.0f} s")
+    out.print(table)
+    _section(
+        "What an alert of it costs",
+        "Two channels together. The floor writes a row for each channel with the SDK's table "
+        "client, deletes it again, and sends nothing.",
+    )
+    table = _table("", ">CPU", ">STORE CALLS", ">PEAK MEMORY")
+    calls = ", ".join(f"{name} {number:.2f}" for name, number in result.calls.items())
+    mine = f"{sum(result.calls.values()):.2f} ({calls})"
+    table.add_row("the app", f"{result.cpu_ms:.1f} ms", mine, f"{result.rss_mb:.1f} MB")
+    floor = (f"{result.floor_cpu_ms:.1f} ms", f"{result.floor_calls:.2f}")
+    table.add_row("floor", *floor, f"{result.floor_rss_mb:.1f} MB")
+    out.print(table)
+    came = ", ".join(f"{number:,} {name}" for name, number in sorted(result.handled.items()))
+    out.print(f"It took {result.wall_s:.0f} s. Messages handled: {came}.")
+
+
 def ratios(found: Sequence[Ratio]) -> None:
     """Ratios beside their targets."""
     for one in found:
         unit = f" {one.unit}" if one.unit else ""
+        value = f"{one.value:.0f}" if one.unit in _COUNTED else f"{one.value:.2f}"
         spread = "" if one.low == one.high else f" (rounds {one.low:.2f} to {one.high:.2f})"
         verdict = Text("met", "green") if one.met else Text("MISSED", "bold red")
         out.print(
             Text.assemble(
                 f"{one.name}: ",
-                (f"{one.value:.2f}{unit}", "bold"),
+                (f"{value}{unit}", "bold"),
                 f"{spread}, target at most {one.target:g}{unit}: ",
                 verdict,
             )

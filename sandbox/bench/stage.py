@@ -20,8 +20,11 @@ from sandbox.outside import Outside
 from sandbox.up import Sandbox
 
 DISK = "Microsoft.Compute/disks"
-ALERTS, WORK = "guard-alerts", "guard-work"
+ALERTS, DELIVERIES, WORK = "guard-alerts", "guard-deliveries", "guard-work"
 UNGUARDED_TYPE = "Microsoft.Compute/diskAccesses"
+
+GUARDING = {"GUARD_MODE": "enforce", "GUARD_POLICY": "policy.yaml"}
+"""Settings of the app, whatever stands in the environment."""
 
 _OPEN = {"networkAccessPolicy": "AllowAll", "publicNetworkAccess": "Enabled"}
 _CLOSED = {"networkAccessPolicy": "DenyAll", "publicNetworkAccess": "Disabled"}
@@ -40,11 +43,26 @@ class Kind(StrEnum):
     UNGUARDED = "unguarded"
 
 
-class Stage(Sandbox):
-    """The sandbox with the app in it, its topic left without events."""
+class Site(Sandbox):
+    """A sandbox whose emulators keep out of the figures, and whose app's settings can be had."""
+
+    async def __aenter__(self) -> Self:
+        os.environ["NODE_OPTIONS"] = f'--require "{_AZURITE}"'
+        try:
+            return await super().__aenter__()
+        finally:
+            del os.environ["NODE_OPTIONS"]
+
+    def app_settings(self) -> dict[str, str]:
+        """The environment of the app's process, for another process of the same app."""
+        return self._app_settings()
+
+
+class Stage(Site):
+    """The sandbox with the app in it, its topic left without events, its alerts to nobody."""
 
     def __init__(self, say: Callable[[str], None] = lambda line: None) -> None:
-        super().__init__(env={"GUARD_MODE": "enforce", "GUARD_POLICY": "policy.yaml"}, say=say)
+        super().__init__(env={**GUARDING, "GUARD_NOTIFY": "off"}, say=say)
         self.arm = Arm(self.tokens, self._keep)
         self.function = ""
         """The name of the function with the Event Grid trigger."""
@@ -67,19 +85,11 @@ class Stage(Sandbox):
         return [*self._by_guard]
 
     async def __aenter__(self) -> Self:
-        os.environ["NODE_OPTIONS"] = f'--require "{_AZURITE}"'
-        try:
-            await super().__aenter__()
-        finally:
-            del os.environ["NODE_OPTIONS"]
+        await super().__aenter__()
         for function in await self.functions.functions():
             if any(b["type"] == "eventGridTrigger" for b in function["bindings"]):
                 self.function = function["name"]
         return self
-
-    def app_settings(self) -> dict[str, str]:
-        """The environment of the app's process, for another process of the same app."""
-        return self._app_settings()
 
 
 class Props:
@@ -89,7 +99,7 @@ class Props:
         self._stage = stage
         self._outside = outside
         self._standing: dict[Kind, list[str]] = {}
-        queues = (WORK, ALERTS, floor.WORK, floor.ALERTS)
+        queues = (WORK, ALERTS, DELIVERIES, floor.WORK, floor.ALERTS)
         self._queues = {name: outside.queue(name) for name in queues}
 
     async def __aenter__(self) -> Self:
