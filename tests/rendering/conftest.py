@@ -1,7 +1,6 @@
 """A browser for the tests of this folder, started a few times for all of them."""
 
 import os
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +11,6 @@ from sandbox.pictures import Page
 from tests.engine.notify.samples import HOSTILE, alert, blocked, finding, flood, named, parcel
 
 PHONE, DESKTOP = 375, 1280
-_NODE = Path(pictures.__file__).parent / "node" / "node_modules"
 
 PARCELS: dict[str, Parcel] = {
     "reverted": parcel(alert(), note="severity high"),
@@ -37,13 +35,6 @@ def browser() -> None:
     if os.environ.get("EXPORT_GUARD_NEEDS_CHROMIUM") == "1":
         pytest.fail(why)
     pytest.skip(why)
-
-
-def card_page(message: dict[str, Any]) -> str:
-    """A card as Microsoft draws it."""
-    cards = _NODE / "adaptivecards" / "dist" / "adaptivecards.min.js"
-    markdown = _NODE / "markdown-it" / "dist" / "browser" / "markdown-it.umd.min.js"
-    return pictures.card_page(message, cards.read_text("utf-8"), markdown.read_text("utf-8"))
 
 
 def measure(pages: dict[tuple[str, int], str]) -> Measured:

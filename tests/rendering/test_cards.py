@@ -11,6 +11,7 @@ from guards.engine.events import clean
 from guards.engine.notify import card
 from guards.engine.notify.markdown import escape
 from guards.engine.notify.parcel import Parcel
+from sandbox.pictures import teams_page
 from tests.engine.notify.samples import HOSTILE, named, parcel
 from tests.rendering.conftest import (
     DESKTOP,
@@ -18,7 +19,6 @@ from tests.rendering.conftest import (
     PARCELS,
     PHONE,
     Measured,
-    card_page,
     measure,
     words,
 )
@@ -30,9 +30,9 @@ WIDTHS = (PHONE, DESKTOP)
 @pytest.fixture(scope="session")
 def cards(browser: None) -> Measured:
     """Every card on a phone, the good ones on a desktop as well."""
-    pages = {(name, PHONE): card_page(card.message(given)) for name, given in ALL.items()}
-    wide = {(name, DESKTOP): card_page(card.message(given)) for name, given in PARCELS.items()}
-    plain = {("plain", PHONE): card_page(card.plain(parcel(named(HOSTILE[6]))))}
+    pages = {(name, PHONE): teams_page(card.message(given)) for name, given in ALL.items()}
+    wide = {(name, DESKTOP): teams_page(card.message(given)) for name, given in PARCELS.items()}
+    plain = {("plain", PHONE): teams_page(card.plain(parcel(named(HOSTILE[6]))))}
     return measure({**pages, **wide, **plain})
 
 
@@ -138,7 +138,7 @@ def test_whatever_the_text_it_shows_exactly_that(browser: None) -> None:
     facts = [{"title": text, "value": text} for text in escaped]
     body.append({"type": "FactSet", "facts": facts})
     content = {"type": "AdaptiveCard", "version": "1.4", "body": body}
-    page = card_page({"attachments": [{"content": content}]})
+    page = teams_page({"attachments": [{"content": content}]})
     seen = measure({("texts", DESKTOP): page})["texts", DESKTOP]
     cleaned = [words(clean(text, 80)) for text in texts]
     twice = [text for text in cleaned for _ in "tv"]
