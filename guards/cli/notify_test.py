@@ -28,7 +28,7 @@ def run(options: argparse.Namespace) -> int:
     """0 if every channel took it, 1 if one did not, 2 if there is none to try."""
     try:
         environ = {**_settings(options.settings), **os.environ}
-    except (OSError, ValueError) as e:
+    except (OSError, ValueError, RecursionError) as e:
         print(f"{options.settings}: {getattr(e, 'strerror', None) or e}", file=sys.stderr)
         return 2
     configured = channels.read(environ)
@@ -80,6 +80,8 @@ async def _try(channel: Channel, now: datetime) -> tuple[bool, str]:
         sent = await channel.send(Parcel((Item(_alert(channel.name, now).message()),)), _yes)
     except GuardError as e:
         return False, clean(str(e), 500)
+    except Exception as e:  # noqa: BLE001 (what the other channels answer is wanted all the same)
+        return False, f"an error of Export Guard itself: {type(e).__name__}"
     refused = f"; refused: {', '.join(sent.refused)}" if sent.refused else ""
     return not sent.refused, clean(f"{sent.answer}{refused}", 500)
 

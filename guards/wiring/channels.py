@@ -17,7 +17,8 @@ log = logging.getLogger(__name__)
 
 NOTIFY = "GUARD_NOTIFY"
 
-_SETTING = re.compile(r"GUARD_CHANNEL_([A-Z][A-Z0-9_]{0,39}?)__([A-Z]+)", re.IGNORECASE)
+_PREFIX = "guard_channel_"
+_SETTING = re.compile(r"guard_channel_([a-z][a-z0-9_]{0,39}?)__([a-z]+)", re.ASCII)
 _OFF = {"off", "false", "no", "0"}
 _ON = {"", "on", "true", "yes", "1"}
 
@@ -74,10 +75,11 @@ def read(environ: Mapping[str, str]) -> tuple[ChannelSettings, ...]:
         return ()
     found: dict[str, dict[str, str]] = {}
     for setting, value in sorted(environ.items()):
-        match = _SETTING.fullmatch(setting)
+        match = _SETTING.fullmatch(setting.lower())
         if match and value.strip():
-            name = match[1].lower().replace("_", "-")
-            found.setdefault(name, {})[match[2].lower()] = value.strip()
+            found.setdefault(match[1].replace("_", "-"), {})[match[2]] = value.strip()
+        elif not match and setting.lower().startswith(_PREFIX):
+            log.error("%a is no setting of a channel: GUARD_CHANNEL_<NAME>__<KIND> is", setting)
     channels = (_channel(name, values) for name, values in found.items())
     return tuple(channel for channel in channels if channel)
 

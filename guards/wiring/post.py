@@ -121,9 +121,8 @@ class Makers:
     def _webhook(self, one: ChannelSettings) -> Channel:
         from guards.edges.channels.webhook import Webhook
 
-        proxy = http.proxy_for(one.address)
-        secret, now = one.values["secret"], self._clock.now
-        return Webhook(one.name, _url(one), secret, self._session, proxy, now)
+        url, secret = _url(one), one.values["secret"]
+        return Webhook(one.name, url, secret, self._session, http.proxy_for(url), self._clock.now)
 
     def _smtp(self, one: ChannelSettings) -> Channel:
         from guards.edges.channels.smtp import Smtp

@@ -16,6 +16,7 @@ KEY = base64.b64encode(b"a key that is none").decode()
 CONNECTION = f"DefaultEndpointsProtocol=https;AccountName=acct;AccountKey={KEY}"
 STORAGE = {"GUARD_STORAGE": CONNECTION}
 URI = "https://acct.queue.core.windows.net"
+TABLES = "https://other.table.core.windows.net"
 
 
 def test_storage_is_all_that_must_be_set() -> None:
@@ -35,6 +36,7 @@ def test_every_setting_is_read() -> None:
     settings = Settings.read(
         {
             "GUARD_STORAGE__queueServiceUri": URI,
+            "GUARD_STORAGE__tableServiceUri": TABLES,
             "GUARD_STORAGE__clientId": "storage-client",
             "GUARD_MODE": "audit",
             "GUARD_EVENT_BUDGET_SECONDS": "12.5",
@@ -48,7 +50,36 @@ def test_every_setting_is_read() -> None:
     assert settings.policy == "strict.yaml"
     assert settings.arm_endpoint == "https://127.0.0.1:8443"
     assert (settings.client_id, settings.principal_id) == ("client-id", "object-id")
-    assert settings.storage == {"connection": "", "uri": URI, "client_id": "storage-client"}
+    assert settings.storage == {
+        "connection": "",
+        "uri": URI,
+        "tables": TABLES,
+        "client_id": "storage-client",
+    }
+
+
+def test_settings_show_no_key() -> None:
+    """Whoever logs them shows where the app works, and not what opens it."""
+    for storage in (CONNECTION, f"{CONNECTION};EndpointSuffix=core.windows.net"):
+        assert KEY not in repr(Settings.read({"GUARD_STORAGE": storage}))
+
+
+@pytest.mark.parametrize(
+    ("queues", "tables"),
+    [
+        (URI, "https://acct.table.core.windows.net"),
+        (
+            "https://acct.queue.core.usgovcloudapi.net/",
+            "https://acct.table.core.usgovcloudapi.net/",
+        ),
+        ("https://a.queue.queue.example", "https://a.table.queue.example"),
+        ("https://queue.example", ""),
+    ],
+)
+def test_tables_are_beside_the_queues_unless_said_otherwise(queues: str, tables: str) -> None:
+    """An account has one name for both; behind another name they are not guessed."""
+    storage = Settings.read({"GUARD_STORAGE__queueServiceUri": queues}).storage
+    assert storage["tables"] == tables
 
 
 BLOB = "https://acct.blob.core.windows.net/policy/policy.yaml"
@@ -103,30 +134,41 @@ async def test_no_token_goes_where_no_policy_can_be(environ: dict[str, str]) -> 
 
 
 @pytest.mark.parametrize(
-    ("cloud", "endpoint", "scope"),
+    ("cloud", "endpoint", "scope", "portal"),
     [
-        ("", "https://management.azure.com/", "https://management.azure.com/.default"),
+        (
+            "",
+            "https://management.azure.com/",
+            "https://management.azure.com/.default",
+            "https://portal.azure.com",
+        ),
         (
             "AzurePublicCloud",
             "https://management.azure.com/",
             "https://management.azure.com/.default",
+            "https://portal.azure.com",
         ),
         (
             "AzureUSGovernment",
             "https://management.usgovcloudapi.net/",
             "https://management.core.usgovcloudapi.net/.default",
+            "https://portal.azure.us",
         ),
         (
             "AzureChinaCloud",
             "https://management.chinacloudapi.cn/",
             "https://management.chinacloudapi.cn/.default",
+            "https://portal.azure.cn",
         ),
     ],
 )
-def test_a_cloud_has_its_endpoint_and_audience(cloud: str, endpoint: str, scope: str) -> None:
-    """A token for one cloud is worth nothing in another."""
+def test_a_cloud_has_its_endpoint_audience_and_portal(
+    cloud: str, endpoint: str, scope: str, portal: str
+) -> None:
+    """A token or a link for one cloud is worth nothing in another."""
     settings = Settings.read({**STORAGE, "GUARD_CLOUD": cloud})
     assert (endpoint, scope) == (settings.arm_endpoint, settings.arm_scope)
+    assert portal == settings.portal
 
 
 @pytest.mark.parametrize(

@@ -42,14 +42,14 @@ class Aftermath:
         now, state = self._post.now(), self._lane.state
         await self._remember(told, now)
         log.info("channel %s: %d alerts: %s", self._channel.name, len(told), sent.answer)
-        if state.failures >= TELL_AT and self._channel.capacity == 1 and first not in told:
-            await self.give_up([first], "it fails again and again, while others go through")
         if state.failures:
             await self._lane.note(failures=0, unanswered=0, failing_since=0.0, not_before=0.0)
+        if state.failures >= TELL_AT:
+            await self._lane.note(suspect="" if first in told else first.identity)
         if state.most:
             most = state.most * 2
             await self._lane.note(most=most if most < self._channel.capacity else 0)
-        if state.undelivered and now - state.undelivered > REVIVE_S:
+        if state.undelivered and not 0 <= now - state.undelivered <= REVIVE_S:
             some = await self._outbox.revive(now)
             await self._lane.note(undelivered=state.undelivered if some else 0.0)
         if sent.refused:
@@ -85,7 +85,10 @@ class Aftermath:
         if failures == TELL_AT:
             notice = notices.failing(self._channel.name, str(error), self._post.clock.now())
             await fan_out.put(Item(notice.message()), self.others, self._post)
-        if unanswered >= MOST_UNANSWERED:
+        if [one.identity for one in told] == [state.suspect]:
+            await self.give_up(told, f"others go through, and this one does not: {error}")
+            await self._lane.note(suspect="")
+        elif unanswered >= MOST_UNANSWERED:
             await self.give_up(
                 told, f"handed over {unanswered} times, and it may be there: {error}"
             )

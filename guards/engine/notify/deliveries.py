@@ -24,6 +24,7 @@ MAX_BYTES = 48 * 1024
 """What a queue message holds, as text before base64."""
 
 _MAX_REASON = 500
+_MAX_SAID = 2048
 _MOST_ATTEMPTS = 10_000
 
 _MAX_KEPT = 300
@@ -156,6 +157,11 @@ def _size(message: Mapping[str, Any]) -> int:
     return len(json.dumps(message).encode())
 
 
+def _cleaned(text: str) -> str:
+    return clean(text, _MAX_SAID)
+
+
+_Said = Annotated[str, Field(max_length=_MAX_SAID), AfterValidator(_cleaned)]
 _Time = Annotated[float, Field(ge=0, le=1e11, allow_inf_nan=False)]
 
 
@@ -167,8 +173,8 @@ class _Message(BaseModel):
     first_seen: _Time
     attempt: Annotated[int, Field(ge=0, le=_MOST_ATTEMPTS)]
     wake: _Time
-    reason: Annotated[str, Field(max_length=2048), AfterValidator(clean)]
-    note: Annotated[str, Field(max_length=2048), AfterValidator(clean)]
+    reason: _Said
+    note: _Said
     alert: dict[str, Any] | None
 
 

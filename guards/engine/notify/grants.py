@@ -1,5 +1,6 @@
 """The messages that instances granted each other lately: what `limits` is asked about."""
 
+import contextlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -45,13 +46,17 @@ class Grants:
             Transient: too many others want the same.
         """
         taken: list[Limit] = []
-        for limit in self._limits:
-            if not await self._change(limit, now, many=many, at_once=at_once):
+        try:
+            for limit in self._limits:
+                if not await self._change(limit, now, many=many, at_once=at_once):
+                    break
+                taken.append(limit)
+        finally:
+            if len(taken) < len(self._limits):
                 for other in taken:
-                    await self._replace(other, now, None)
-                return False
-            taken.append(limit)
-        return True
+                    with contextlib.suppress(Transient):
+                        await self._replace(other, now, None)
+        return len(taken) == len(self._limits)
 
     async def _change(self, limit: Limit, now: float, *, many: bool, at_once: bool) -> bool:
         for _ in range(_TRIES):

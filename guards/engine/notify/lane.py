@@ -39,6 +39,7 @@ class State:
         not_before: nothing is sent before it: a limit is used up, or the channel failed.
         failures: how many messages in a row failed, the first of them at `failing_since`.
         unanswered: how many of these were handed over and not answered.
+        suspect: the first alert that waited, if others went through while it did not.
         most: alerts in one message, after one that was refused as it was; 0 is no bound.
         undelivered: when alerts were given up last that the channel may still get.
         cleaned: when the outbox was cleaned, which goes on after the key `cleaning`.
@@ -51,6 +52,7 @@ class State:
     failures: int = 0
     failing_since: float = 0.0
     unanswered: int = 0
+    suspect: str = ""
     most: int = 0
     undelivered: float = 0.0
     cleaned: float = 0.0

@@ -37,7 +37,8 @@ class Limit:
         recent = self.recent(grants, now)
         left = self.count - len(recent)
         if not left:
-            return max(recent[0] + self.window_s - now, 0.0)
+            then = recent[0] + self.window_s  # the next place becomes free, and may be spread
+            return then - now + self.wait_s(recent[1:], then, many=many, at_once=at_once)
         if at_once or len(recent) < (self.burst if many else self.single):
             return 0.0
         spread = (recent[0] + self.window_s - recent[-1]) / (left + 1)

@@ -141,16 +141,17 @@ class Outbox:
     async def _settle(
         self, which: Iterable[Waiting], state: str, now: float, keep_as: str = ""
     ) -> None:
-        units: list[tuple[Write, ...]] = []
+        units: dict[str, tuple[Write, ...]] = {}
         for one in which:
-            unit: tuple[Write, ...] = (
-                Put(f"s|{one.identity}", {"state": state, "at": now}),
-                Delete(one.row.key, one.row.etag),
-            )
+            unit: tuple[Write, ...] = (Delete(one.row.key, one.row.etag),)
+            if one.identity in units:  # nobody puts it there twice; a transaction would refuse it
+                units[one.identity] += unit
+                continue
+            unit += (Put(f"s|{one.identity}", {"state": state, "at": now}),)
             if keep_as:
                 unit += (Insert(keep_as + one.row.key[1:], one.row.values),)
-            units.append(unit)
-        await self._write(units)
+            units[one.identity] = unit
+        await self._write(list(units.values()))
 
     async def _write(self, units: Sequence[tuple[Write, ...]]) -> None:
         """Each unit as a whole, many at once; what another instance settled meanwhile is left."""

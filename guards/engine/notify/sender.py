@@ -23,6 +23,9 @@ MOST_MESSAGES = 1000
 
 CLEAN_S = 3600.0
 
+_PROBED = 10
+"""Of so many that wait one is tried at a time, where nothing goes through any more."""
+
 _MARGIN_S = 10.0
 _SLOW_S = 2.0
 """A message that took longer counts from its end, not from its beginning."""
@@ -79,7 +82,8 @@ class Sender:
                 return now + free.wait_s
             await self._lane.insure()
             if many:
-                waiting = await self._outbox.waiting(self._channel.capacity + 1)
+                most = max(self._channel.capacity + 1, _PROBED if self._is_stuck() else 0)
+                waiting = await self._outbox.waiting(most)
             wake_at = await self._send(waiting, self._chosen(waiting, free))
             if wake_at is not None:
                 return wake_at
@@ -90,13 +94,16 @@ class Sender:
         left = self._lane.state.until - self._post.now()
         return left > SEND_S + _MARGIN_S or await self._lane.prolong()
 
+    def _is_stuck(self) -> bool:
+        return self._lane.state.failures >= TELL_AT
+
     def _chosen(self, waiting: Sequence[Waiting], free: Free | None) -> Sequence[Waiting]:
         """One alert while all that wait could go alone, else as many as fit.
 
         Where nothing goes through any more, any one of them: what fails may be the first.
         """
         state = self._lane.state
-        if state.failures >= TELL_AT:
+        if self._is_stuck():
             return [waiting[(state.failures - TELL_AT + 1) % len(waiting)]]
         if free is not None and len(waiting) <= free.messages:
             return waiting[:1]
@@ -132,7 +139,7 @@ class Sender:
 
     async def _clean(self) -> None:
         now, state = self._post.now(), self._lane.state
-        if now - state.cleaned < CLEAN_S:
+        if 0 <= now - state.cleaned < CLEAN_S:
             return
         lost, cleaning = await self._outbox.clean(now, state.cleaning)
         await self._lane.note(cleaned=now, cleaning=cleaning)

@@ -11,6 +11,7 @@ from guards.engine.notify.deliveries import Delivery
 from guards.engine.notify.outbox import REMINDER_S
 from guards.engine.notify.parcel import Item
 from guards.engine.notify.routes import Route, Routes
+from guards.engine.notify.sender import Sender
 from tests.engine.notify.office import Office, alert
 from tests.fakes import Crash
 
@@ -18,6 +19,7 @@ HOUR = 3600.0
 
 
 async def test_an_alert_goes_to_every_channel_at_once_and_alone() -> None:
+    """Nobody waits for a digest while there is only one thing to tell, and nothing stays behind."""
     office = Office("teams", "mail", "siem")
     posted = await office.alert()
     await office.settle()
@@ -29,6 +31,7 @@ async def test_an_alert_goes_to_every_channel_at_once_and_alone() -> None:
 
 
 async def test_a_doubled_alert_is_told_once() -> None:
+    """Queues deliver at least once; people read once, also if the copy comes an hour later."""
     office = Office("teams", "siem")
     posted = await office.alert()
     await office.fan_out(posted)
@@ -39,6 +42,7 @@ async def test_a_doubled_alert_is_told_once() -> None:
 
 
 async def test_how_it_ended_is_news_although_the_id_is_the_same() -> None:
+    """Who was told that a disk is still open also learns that it was closed."""
     office = Office("teams")
     posted = await office.alert(outcome="deferred")
     await office.fan_out({**posted, "outcome": "reverted"})
@@ -47,6 +51,7 @@ async def test_how_it_ended_is_news_although_the_id_is_the_same() -> None:
 
 
 async def test_a_blocked_resource_is_told_again_once_a_day() -> None:
+    """A person has to act, and is reminded, but not with every look at the resource."""
     office = Office("teams")
     posted = await office.alert(outcome="blocked")
     await office.settle()
@@ -58,6 +63,7 @@ async def test_a_blocked_resource_is_told_again_once_a_day() -> None:
 
 
 async def test_routes_decide_who_is_told() -> None:
+    """A team gets what its policy says, and not the alerts of others."""
     routes = Routes((Route(("siem",), severities=("low",)),), default=("teams",))
     office = Office("teams", "siem", routes=routes)
     low, high = await office.alert(severity="low"), await office.alert()
@@ -70,6 +76,7 @@ async def test_routes_decide_who_is_told() -> None:
     "text", [b"\xff\xfe", b"{", b"[" * 5000, b"null", b'"text"', b"[1]", b"12", b""]
 )
 async def test_what_is_no_alert_is_told_as_what_it_is(text: bytes) -> None:
+    """A broken message in the queue reaches a person instead of vanishing."""
     office = Office("teams")
     await office.fan_out(text)
     await office.settle()
@@ -78,6 +85,7 @@ async def test_what_is_no_alert_is_told_as_what_it_is(text: bytes) -> None:
 
 
 async def test_an_alert_of_another_version_is_delivered_as_it_is() -> None:
+    """During an update old and new instances hand each other's alerts on, once."""
     office = Office("teams")
     future = {"schema": "exportguard.alert/9", "what": {"is": ["this"]}}
     await office.fan_out(future)
@@ -88,6 +96,7 @@ async def test_an_alert_of_another_version_is_delivered_as_it_is() -> None:
 
 
 async def test_an_alert_as_long_as_a_queue_message_fits_a_delivery() -> None:
+    """However much an alert says, its id arrives, with a word that it was shortened."""
     office = Office("teams")
     long = alert(reason="é" * 8000, undo=["x" * 200] * 100, findings=[{"rule": "r"}] * 300)
     await office.fan_out(long)
@@ -98,6 +107,7 @@ async def test_an_alert_as_long_as_a_queue_message_fits_a_delivery() -> None:
 
 
 async def test_the_crash_of_a_fan_out_doubles_nothing() -> None:
+    """The first channel was told already when the process died; it is not told again."""
     office = Office("teams", "siem")
     posted = alert()
     office.trouble.crash = (1, "after")
@@ -110,6 +120,7 @@ async def test_the_crash_of_a_fan_out_doubles_nothing() -> None:
 
 
 async def test_a_failing_channel_neither_repeats_nor_delays_another() -> None:
+    """While Teams is down the mail goes out at once, and only once."""
     office = Office("teams", "mail")
     office["teams"].answers = [Transient("503")] * 4
     posted = await office.alert()
@@ -122,6 +133,7 @@ async def test_a_failing_channel_neither_repeats_nor_delays_another() -> None:
 
 
 async def test_retry_after_is_kept_for_all_that_waits() -> None:
+    """A service that asks for two minutes gets them, whatever arrives meanwhile."""
     office = Office("teams")
     office["teams"].answers = [Transient("429", retry_after=120)]
     await office.alert()
@@ -134,6 +146,7 @@ async def test_retry_after_is_kept_for_all_that_waits() -> None:
 
 
 async def test_a_channel_that_fails_for_minutes_is_told_to_the_others() -> None:
+    """Somebody learns of a channel that is silent, through one that is not."""
     office = Office("teams", "mail")
     office["teams"].always = Transient("no answer")
     await office.alert()
@@ -143,6 +156,7 @@ async def test_a_channel_that_fails_for_minutes_is_told_to_the_others() -> None:
 
 
 async def test_what_a_channel_refuses_for_good_the_others_get_and_it_is_not_tried_again() -> None:
+    """An alert that only a deleted workflow was to get still reaches people, who read why."""
     routes = Routes((), default=("teams",))
     office = Office("teams", "mail", routes=routes)
     office["teams"].always = Terminal("404: its workflow was deleted")
@@ -156,6 +170,7 @@ async def test_what_a_channel_refuses_for_good_the_others_get_and_it_is_not_trie
 
 
 async def test_who_has_the_alert_already_is_only_told_of_the_channel() -> None:
+    """The other channels get no second copy of what they were sent themselves."""
     office = Office("teams", "mail")
     office["teams"].always = Terminal("404")
     posted = await office.alert()
@@ -167,6 +182,7 @@ async def test_who_has_the_alert_already_is_only_told_of_the_channel() -> None:
 async def test_a_channel_given_up_on_is_logged_at_critical(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
+    """Whoever watches the log only can find the alert by its id, and who was told instead."""
     office = Office("teams", "mail")
     office["teams"].always = Terminal("404")
     posted = await office.alert()
@@ -177,6 +193,7 @@ async def test_a_channel_given_up_on_is_logged_at_critical(
 
 
 async def test_a_channel_that_works_again_gets_what_it_missed() -> None:
+    """Once the setting is corrected nothing has to be looked up by hand."""
     office = Office("teams")
     office["teams"].always = Terminal("410")
     missed = [await office.alert() for _ in range(3)]
@@ -191,6 +208,7 @@ async def test_a_channel_that_works_again_gets_what_it_missed() -> None:
 
 
 async def test_two_failing_channels_do_not_tell_each_other_for_ever() -> None:
+    """Where nobody can be told the app comes to rest instead of filling its queues."""
     office = Office("teams", "mail")
     for channel in office.channels.values():
         channel.always = Terminal("404")
@@ -202,6 +220,7 @@ async def test_two_failing_channels_do_not_tell_each_other_for_ever() -> None:
 
 
 async def test_after_a_day_of_failures_the_others_are_told() -> None:
+    """And the channel itself gets the alert as well, when its trouble is over."""
     office = Office("teams", "mail", routes=Routes((), default=("teams",)))
     office["teams"].always = Transient("503")
     posted = await office.alert()
@@ -214,6 +233,7 @@ async def test_after_a_day_of_failures_the_others_are_told() -> None:
 
 
 async def test_a_refused_recipient_is_told_to_others_and_the_mail_is_not_repeated() -> None:
+    """A mailbox that is gone does not mean that its colleagues read everything twice."""
     office = Office("mail", "teams")
     office["mail"].refuses = ("gone@contoso.example",)
     posted = await office.alert()
@@ -224,6 +244,7 @@ async def test_a_refused_recipient_is_told_to_others_and_the_mail_is_not_repeate
 
 
 async def test_a_refused_recipient_of_the_only_channel_is_told_there_once() -> None:
+    """The recipients who are left learn it, and are not told of it again by each mail."""
     office = Office("mail")
     office["mail"].refuses = ("gone@contoso.example",)
     await office.alert()
@@ -232,6 +253,7 @@ async def test_a_refused_recipient_of_the_only_channel_is_told_there_once() -> N
 
 
 async def test_a_channel_that_no_setting_defines_any_more_loses_nothing() -> None:
+    """What was on its way to a channel that was removed goes to those that are there."""
     office = Office("teams")
     posted = alert()
     orphan = Delivery("gone", first_seen=office.post.now(), item=Item(posted))
@@ -242,6 +264,7 @@ async def test_a_channel_that_no_setting_defines_any_more_loses_nothing() -> Non
 
 
 async def test_a_store_in_trouble_delays_and_loses_nothing() -> None:
+    """A busy table is a matter of seconds, not of alerts."""
     office = Office("teams")
     office.trouble.errors["store.write"] = [Transient("table guardstate: ServerBusy")] * 5
     posted = await office.alert()
@@ -249,7 +272,23 @@ async def test_a_store_in_trouble_delays_and_loses_nothing() -> None:
     assert office["teams"].told == [posted["alertId"]]
 
 
+async def test_what_waits_through_days_of_trouble_is_sent_without_a_new_alert() -> None:
+    """No appointment is given up, however long the store cannot be reached."""
+    office = Office("teams")
+    posted = alert()
+    assert await Sender(office["teams"], office.post).keep(Item(posted))
+    look = Delivery("teams", office.post.now(), wake=office.post.now())
+    await office.deliveries.put(look.message())
+    office.trouble.errors["store.get"] = [Transient("down")] * 100_000
+    await office.settle(3 * 86400)
+    assert not office["teams"].told
+    office.trouble.errors.clear()
+    await office.settle(HOUR)
+    assert office["teams"].told == [posted["alertId"]]
+
+
 async def test_an_error_of_the_guard_itself_stops_neither_the_channel_nor_the_alert() -> None:
+    """An alert that trips a renderer is told elsewhere, and those behind it are delivered."""
     office = Office("teams", "mail", routes=Routes((), default=("teams",)))
     office["teams"].answers = [ZeroDivisionError("a bug")]  # type: ignore[list-item]
     first, second = await office.alert(), await office.alert()
@@ -272,6 +311,7 @@ async def test_an_error_of_the_guard_itself_stops_neither_the_channel_nor_the_al
 )
 @pytest.mark.parametrize("handle", [deliver.on_delivery, deliver.on_given_up])
 async def test_a_forged_delivery_is_told_and_not_obeyed(text: bytes, handle: Any) -> None:
+    """Whoever can write into the queue cannot choose where a message goes, or hide one."""
     office = Office("teams")
     await handle(text, office.post)
     await office.settle()
@@ -280,15 +320,20 @@ async def test_a_forged_delivery_is_told_and_not_obeyed(text: bytes, handle: Any
 
 
 async def test_a_delivery_that_crashed_five_times_is_told_elsewhere_and_looked_at_again() -> None:
+    """A process that dies over an alert does not take the alert with it."""
     office = Office("teams", "mail")
     posted = alert()
+    waiting = alert()
+    await Sender(office["teams"], office.post).keep(Item(waiting))
     crashed = Delivery("teams", first_seen=office.post.now(), item=Item(posted))
     await office.given_up.put(crashed.message())
     await office.settle(HOUR)
     assert posted["alertId"] in office["mail"].told
+    assert waiting["alertId"] in office["teams"].told, "what waited is sent without a new alert"
 
 
 async def test_a_delivery_that_crashed_five_times_without_another_channel_is_tried_again() -> None:
+    """With nobody else to tell, trying is all there is."""
     office = Office("teams")
     posted = alert()
     crashed = Delivery("teams", first_seen=office.post.now(), item=Item(posted))

@@ -232,3 +232,28 @@ async def test_an_alert_of_many_long_texts_fits_whatever_they_are_made_of(charac
     await office.fan_out(text)
     await office.settle()
     assert [p.items[0].alert["alertId"] for p in office["teams"].parcels] == ["ab" * 32]
+
+
+@pytest.mark.parametrize("failures", range(4, 12))
+async def test_an_outage_however_long_gives_up_nothing(failures: int) -> None:
+    """Whichever alert is the first to get through again."""
+    office = Office("siem", "teams", routes=Routes((), default=("siem",)))
+    office["siem"].capacity = 1
+    office["siem"].answers = [Transient("503")] * failures
+    ids = await post(office, 3)
+    await office.settle(6 * HOUR)
+    assert sorted(office["siem"].told) == ids
+    assert not office["teams"].told
+
+
+async def test_several_alerts_that_a_receiver_stumbles_over_do_not_block_a_channel() -> None:
+    """Two of them, the first in line: the others arrive within a few hours."""
+    office = Office("siem", "teams", routes=Routes((), default=("siem",)))
+    office["siem"].capacity = 1
+    bad = await post(office, 2)
+    spoil(office["siem"], bad, Transient("500"))
+    await office.settle(1)
+    good = await post(office, 4)
+    await office.settle(6 * HOUR)
+    assert sorted(office["siem"].told) == good
+    assert sorted(office["teams"].told) == bad
