@@ -7,11 +7,12 @@ replay EVENTS      recorded events through the whole engine, in audit mode
 policy check       every mistake in a policy; policy schema prints its JSON Schema
 notify test        a test alert through every configured channel; what each answered
 notify render      what mail and Teams would show of an alert, as an HTML page
+roles FILE...      which role definitions give permissions to export, and by what
 role               the custom role the app's identity needs, for az role definition create
 operations         the operation names to filter events by, for az eventgrid
 
-They end with 0 if all is well, 1 if something is not compliant (evaluate, explain), 2 for input
-that cannot be read.
+They end with 0 if all is well, 1 if something is not compliant (evaluate, explain) or a role gives
+an export permission (roles), 2 for input that cannot be read.
 """
 
 import argparse
@@ -87,6 +88,10 @@ def _parser() -> argparse.ArgumentParser:
 
     notify.add(commands_)
 
+    command = commands_.add_parser("roles", help="which roles give permissions to export")
+    _files(command, "+", "role definitions, as az role definition list or the REST API writes them")
+    _format(command)
+    command.set_defaults(run=_roles)
     command = commands_.add_parser("role", help="the custom role the app's identity needs")
     command.add_argument(
         "--scope",
@@ -103,6 +108,12 @@ def _parser() -> argparse.ArgumentParser:
         run=lambda args: catalogue.print_operations(sys.stdout, as_json=args.format == "json")
     )
     return parser
+
+
+def _roles(options: argparse.Namespace) -> int:
+    from guards.cli import roles  # the other commands do without
+
+    return roles.run(options)
 
 
 def _files(command: argparse.ArgumentParser, nargs: str | None, about: str) -> None:
