@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from sandbox.certificates import Certificates
 from sandbox.outside import Outside, until
 from sandbox.up import Sandbox
 from tests.e2e.conftest import FAST
@@ -23,17 +24,15 @@ async def box(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Sandbox]:
     """A sandbox of its own, to kill things in, its queues behind a proxy."""
     monkeypatch.setenv("SANDBOX_RETRY_SCHEDULE", FAST["SANDBOX_RETRY_SCHEDULE"])
     proxies: list[Proxy] = []
-    ready = asyncio.Event()
 
     class Proxied(Sandbox):
-        """The app's storage goes through a proxy that stands before the app starts."""
+        """The app's storage goes through a proxy that stands before its settings are asked for."""
 
-        async def _start_functions(self) -> None:
+        async def _start_notifications(self, certificates: Certificates) -> None:
             proxy = Proxy(self.azurite.queue_service_uri)
             proxies.append(await self._stack.enter_async_context(proxy))
             self.proxy = proxy
-            ready.set()
-            await super()._start_functions()
+            await super()._start_notifications(certificates)
 
     def settings(endpoints: dict[str, Any]) -> dict[str, str]:
         connection = endpoints["queueConnection"]
