@@ -13,7 +13,7 @@ from contextlib import AsyncExitStack
 from datetime import datetime
 from typing import Any, Self
 
-from aiohttp import ClientSession, ClientTimeout, TCPConnector
+from aiohttp import ClientPayloadError, ClientSession, ClientTimeout, TCPConnector
 from azure.storage.blob.aio import BlobClient
 from azure.storage.queue import TextBase64DecodePolicy
 from azure.storage.queue.aio import QueueClient
@@ -125,6 +125,35 @@ class Outside:
         path = await self.put(caller, type_, name, properties, sku)
         await self.wait_for_calls_of(name, 1)
         return path
+
+    async def grant_access(self, caller: str, path: str, seconds: int = 3600) -> str:
+        """Ask for a link to a disk's, snapshot's or disk restore point's data; returns the link."""
+        body = {"access": "Read", "durationInSeconds": seconds}
+        status, answer = await self.arm("POST", f"{path}/beginGetAccess", caller, body)
+        if status != 200:
+            raise RuntimeError(f"beginGetAccess of {path} answered {status}: {answer}")
+        return str(answer["accessSAS"])
+
+    async def link_status(self, link: str) -> int:
+        """What a link answers: 200 as long as it is good, then 403."""
+        async with self._session.head(link) as answer:
+            return answer.status
+
+    async def download(self, link: str) -> int:
+        """Read through a link until it breaks off or all has come; returns the number of bytes."""
+        received = 0
+        try:
+            async with self._session.get(link) as answer:
+                async for chunk in answer.content.iter_any():
+                    received += len(chunk) if answer.status == 200 else 0
+        except ClientPayloadError:
+            pass  # it broke off
+        return received
+
+    async def downloads(self) -> list[dict[str, Any]]:
+        """Who read through links: resource, startedAt, bytes, endedAt, brokenOff; oldest first."""
+        listed: list[dict[str, Any]] = await self.control("GET", "downloads")
+        return listed
 
     async def get(self, type_: str, name: str) -> dict[str, Any]:
         """A resource as it stands; {} if it does not exist."""

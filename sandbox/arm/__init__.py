@@ -1,12 +1,16 @@
-"""A local Azure Resource Manager for disks, snapshots and container registries.
+"""A local Azure Resource Manager for disks, snapshots, registries, and what leads to their data.
 
 Read `kinds` first: it lists the types that are served and where their rules are. A request goes
 `server` (TLS, latency, faults, who calls) -> `provider` (what every type has in common: locks,
-existence, operations, events) -> the type's own rules -> `store`.
+existence) -> the type's own rules -> `changes` (operations, events, links) -> `store`.
+
+Machines, restore points and roles are served as far as they lead around a closed disk or registry.
+What Azure documents and what is a guess each module says at its top; where the answer matters and
+is unknown, a setting chooses it.
 
 It does not imitate: throttling by itself (the counters in the headers are true, but only a fault
-refuses), pages of lists, role assignments (one subscription prefix is out of the guard's reach),
-SAS links that run out, and what an absent `location` does (it becomes westeurope).
+refuses), pages of lists other than a scale set's instances, what roles permit (one subscription
+prefix is out of the guard's reach), and what an absent `location` does (it becomes westeurope).
 """
 
 from sandbox.arm.server import Arm

@@ -21,6 +21,8 @@ class Request:
     """Whether a poll asked for the operation's result rather than its status."""
     correlation_id: str
     client_request_id: str
+    accepted: bool = False
+    """Whether a fault wants it done as an operation, whatever the settings say."""
 
 
 @dataclass

@@ -34,6 +34,10 @@ class Write:
     settings: Settings
     children: Callable[[str], Iterable[Body]]
     """The bodies of the resource's children, by the last part of their type."""
+    base_url: str
+    """Where this ARM is, for links that lead back to it."""
+    linked: bool
+    """Whether a link to the resource's data is out."""
 
     @property
     def old(self) -> Mapping[str, Any]:

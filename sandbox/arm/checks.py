@@ -1,16 +1,20 @@
 """What ARM checks before a type's own rules: the type, the API version, rights and locks."""
 
+import re
 from collections.abc import Iterable
 from typing import Final
 
 from sandbox.arm.answers import Request
-from sandbox.arm.errors import ArmError, busy, unknown_type
+from sandbox.arm.errors import ArmError, busy, unknown_type, unknown_version
 from sandbox.arm.kinds import ACTION_NAMES, KINDS, NAMESPACES, Kind
 from sandbox.arm.paths import Target
 from sandbox.arm.store import Resource
 
 FORBIDDEN_SUBSCRIPTIONS: Final = "00000000-dead-"
 """The guard has no role in subscriptions whose ID begins so; everyone else has."""
+
+
+_VERSION: Final = re.compile(r"20\d\d-\d\d-\d\d(-(preview|beta|privatepreview))?")
 
 
 def verb(request: Request) -> str:
@@ -40,7 +44,8 @@ def kind_of(request: Request) -> Kind:
     """The catalogue's entry for what is written, acted on, read or listed.
 
     Raises:
-        ArmError: 404, for a type that is not served, or not in this API version.
+        ArmError: 404, for a type that is not served, or in no stable API version; 400, for a
+            preview that there is not. Azure uses both codes, for which cases is undocumented.
     """
     namespace, *types = _types(request)
     if namespace.lower() not in NAMESPACES:
@@ -51,17 +56,29 @@ def kind_of(request: Request) -> Kind:
     kind = KINDS.get(f"{namespace}/{type_}".lower())
     if kind is None:
         raise unknown_type(namespace, type_, request.api_version)
-    if not kind.versions.fullmatch(request.api_version):
-        raise unknown_type(namespace, type_, request.api_version, kind.known_versions)
+    if kind.versions and request.api_version not in kind.versions:
+        preview = request.api_version.endswith("-preview")
+        refuse = unknown_version if preview else unknown_type
+        raise refuse(namespace, type_, request.api_version, ", ".join(kind.versions))
+    if not _VERSION.fullmatch(request.api_version):
+        raise unknown_type(namespace, type_, request.api_version)
     return kind
 
 
 def refuse_place(target: Target, kind: Kind) -> None:
-    """Only locks live outside resource groups."""
-    if kind.tracked and target.group is None:
-        raise ArmError(
-            404, "InvalidRequestUri", f"The request path for '{target.type}' is not valid."
-        )
+    """Only locks and roles live outside resource groups, and nothing outside subscriptions."""
+    if not target.subscription or (kind.tracked and target.group is None):
+        raise _no_place(target)
+
+
+def refuse_list(target: Target) -> None:
+    """Above subscriptions nothing is listed."""
+    if not target.subscription:
+        raise _no_place(target)
+
+
+def _no_place(target: Target) -> ArmError:
+    return ArmError(404, "InvalidRequestUri", f"The request path for '{target.type}' is not valid.")
 
 
 def refuse_name(target: Target, kind: Kind) -> None:

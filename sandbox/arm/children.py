@@ -1,5 +1,6 @@
 """The small types: disk accesses, a registry's pipelines and endpoint connections, locks."""
 
+import uuid
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -15,6 +16,7 @@ from sandbox.arm.bodies import (
     timestamp,
 )
 from sandbox.arm.errors import ArmError, bad_request
+from sandbox.identity import TENANT_ID
 
 STATUSES: Final = ("Approved", "Pending", "Rejected", "Disconnected")
 LEVELS: Final = ("CanNotDelete", "ReadOnly")
@@ -57,11 +59,20 @@ def export_pipeline(write: Write) -> Body:
     body = envelope(
         write,
         location=location(write),
-        identity=write.body.get("identity"),
+        identity=_identity(write),
         properties=properties,
     )
     del body["tags"]
     return body
+
+
+def _identity(write: Write) -> Body | None:
+    """The pipeline's identity; Azure thinks up the principal of one that it makes itself."""
+    identity = part(write.body, "identity")
+    if "systemassigned" not in str(identity.get("type", "")).lower():
+        return identity or None
+    principal = str(uuid.uuid5(uuid.NAMESPACE_URL, write.id.lower()))
+    return {**identity, "principalId": principal, "tenantId": TENANT_ID}
 
 
 def refuse_pipeline(registry: Mapping[str, Any]) -> None:

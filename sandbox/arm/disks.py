@@ -8,7 +8,13 @@ import uuid
 from collections.abc import Mapping
 from typing import Any, Final
 
-from sandbox.arm.access import SAS_STATES
+from sandbox.arm.access import (
+    SAS_STATES,
+    refuse_patch,
+    refuse_resize,
+    sas_words,
+    without_link,
+)
 from sandbox.arm.bodies import (
     READ_ONLY,
     Body,
@@ -22,6 +28,7 @@ from sandbox.arm.bodies import (
 )
 from sandbox.arm.errors import ArmError, bad_request, conflict
 from sandbox.arm.shapes import SNAPSHOT, Shape
+from sandbox.arm.store import Store
 
 CHOICES: Final[Mapping[str, tuple[tuple[str, ...], str]]] = {
     # name: allowed values, and the one that absence means
@@ -40,6 +47,7 @@ def put(shape: Shape, write: Write) -> Body:
     members(write.body, shape.top, shape.word)
     asked = part(write.body, "properties")
     members(asked, shape.properties, f"{shape.word}Properties", "properties.")
+    refuse_resize(write, asked)
     before = write.current or {}
     managed_by = write.body.get("managedBy", before.get("managedBy")) or None
     kept = {k: v for k, v in write.old.items() if k in shape.read_only or k in shape.fixed}
@@ -75,7 +83,8 @@ def patch(shape: Shape, write: Write) -> Body:
     asked = part(write.body, "properties")
     members(asked, shape.properties, f"{shape.word}UpdateProperties", "properties.")
     _refuse_fixed(shape, write, asked)
-    _refuse_during_sas(write, asked)
+    refuse_resize(write, asked)
+    refuse_patch(write)
     properties = {**write.old, **_settable(shape, asked)}
     for name, (_, default) in CHOICES.items():
         properties[name] = _choice(asked, name, write.old.get(name, default))
@@ -83,24 +92,19 @@ def patch(shape: Shape, write: Write) -> Body:
     _refuse_contradiction(properties)
     if write.current.get("managedBy"):
         _refuse_auth_mode_change(write, properties)
-    if properties["networkAccessPolicy"] == "DenyAll" and not write.settings.sas_survives_patch:
-        properties["diskState"] = without_sas(properties["diskState"])
     properties["diskSizeBytes"] = _bytes(properties)
     kept = {k: v for k, v in write.current.items() if k not in READ_ONLY and k != "tags"}
-    return envelope(write, **{**kept, "sku": _sku(write, write.current), "properties": properties})
+    body = envelope(write, **{**kept, "sku": _sku(write, write.current), "properties": properties})
+    ends_link = properties["networkAccessPolicy"] == "DenyAll"
+    return without_link(body) if ends_link and not write.settings.sas_survives_patch else body
 
 
-def refuse_delete(body: Body) -> None:
+def refuse_delete(_store: Store, body: Body) -> None:
     """A disk in use stays."""
     if body.get("managedBy"):
         raise conflict(f"Disk {body['name']} is attached to VM {body['managedBy']}.")
     if body["properties"]["diskState"] in SAS_STATES:
-        raise conflict(_sas_words(body["name"]))
-
-
-def without_sas(state: str) -> str:
-    """The state after a SAS ended."""
-    return "Unattached" if state in SAS_STATES else state
+        raise conflict(sas_words(body["name"]))
 
 
 def _settable(shape: Shape, asked: Mapping[str, Any]) -> Body:
@@ -240,16 +244,3 @@ def _refuse_fixed(shape: Shape, write: Write, asked: Mapping[str, Any]) -> None:
                 f"Changing property '{path}' is not allowed.",
                 target=path,
             )
-
-
-def _refuse_during_sas(write: Write, asked: Mapping[str, Any]) -> None:
-    if write.old["diskState"] not in SAS_STATES:
-        return
-    if asked.get("diskSizeGB") not in (None, write.old["diskSizeGB"]):
-        raise conflict(_sas_words(write.name), code="ChangeDiskSizeWhileActiveSasNotAllowed")
-    if write.settings.patch_during_sas == "refuse":
-        raise conflict(_sas_words(write.name))
-
-
-def _sas_words(name: str) -> str:
-    return f"The disk {name} has an active SAS URI. Retry after the SAS URI expires or revoke it."

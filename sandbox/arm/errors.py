@@ -80,6 +80,17 @@ def unknown_type(namespace: str, type_: str, api_version: str, known: str = "") 
     )
 
 
+def unknown_version(_namespace: str, type_: str, api_version: str, known: str) -> ArmError:
+    """400 of a type that exists, in an API version that does not."""
+    return ArmError(
+        400,
+        "NoRegisteredProviderFound",
+        f"No registered resource provider found for location 'westeurope' and API version "
+        f"'{api_version}' for type '{type_}'. The supported api-versions are '{known}'. The "
+        "supported locations are 'westeurope'.",
+    )
+
+
 def method_not_allowed(method: str, type_: str) -> ArmError:
     """405 of a method the type does not have."""
     return ArmError(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, Final
 
-_KEYS: Final = {"match", "times", "status", "headers", "body", "delay_s", "reset"}
+_KEYS: Final = {"match", "times", "status", "headers", "body", "delay_s", "reset", "accept"}
 _MATCH_KEYS: Final = {"method", "path", "caller"}
 
 
@@ -24,6 +24,8 @@ class Fault:
     body: bytes = b""
     delay_s: float = 0
     reset: bool = False
+    accept: bool = False
+    """The call is served, but as an operation, with 202; a DELETE, too, of whatever type."""
     asked: Mapping[str, Any] = field(default_factory=dict)
 
     def matches(self, method: str, path: str, caller: str) -> bool:
@@ -88,9 +90,6 @@ def parse(order: object) -> Fault:
     delay = given.get("delay_s", 0)
     if isinstance(delay, bool) or not isinstance(delay, int | float) or not delay >= 0:
         raise ValueError(f"delay_s is a number from 0 on, not {delay!r}")
-    reset = given.get("reset", False)
-    if not isinstance(reset, bool):
-        raise ValueError(f"reset is true or false, not {reset!r}")  # noqa: TRY004
     return Fault(
         method=match["method"].upper() if "method" in match else None,
         path=path,
@@ -100,7 +99,8 @@ def parse(order: object) -> Fault:
         headers=_headers(given.get("headers", {})),
         body=_body(given, status),
         delay_s=delay,
-        reset=reset,
+        reset=_switch(given, "reset"),
+        accept=_switch(given, "accept"),
         asked=given,
     )
 
@@ -115,6 +115,13 @@ def _object(value: object, known: set[str], what: str) -> dict[str, Any]:
 
 def _whole(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _switch(given: Mapping[str, Any], name: str) -> bool:
+    value = given.get(name, False)
+    if not isinstance(value, bool):
+        raise ValueError(f"{name} is true or false, not {value!r}")  # noqa: TRY004
+    return value
 
 
 def _headers(value: object) -> dict[str, str]:

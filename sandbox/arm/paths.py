@@ -1,7 +1,8 @@
 """ARM's paths, taken apart: which resource, list, action or operation a request means.
 
 `/subscriptions/{id}[/resourceGroups/{name}]/providers/{namespace}/{type}/{name}[/{type}/{name}]`,
-with another `/providers/...` behind it for extensions such as locks. Segments compare without
+with another `/providers/...` behind it for extensions such as locks, or `/providers/...` alone, as
+the IDs of built-in roles are. Segments compare without
 case; what is kept is as the client wrote it.
 """
 
@@ -30,6 +31,7 @@ class Target:
     scope: str
     """What is before the last `/providers`: a subscription, a group, or a resource."""
     subscription: str
+    """Empty for what is above all subscriptions."""
     group: str | None
     namespace: str = ""
     types: tuple[str, ...] = ()
@@ -74,6 +76,8 @@ def parse(path: str) -> Target:
         PathError: it has no place in ARM's namespace.
     """
     parts = path.strip("/").split("/")
+    if parts[0].lower() == "providers":
+        return _below(path, parts, 0, "", None)
     if parts[0].lower() != "subscriptions" or len(parts) < 2:
         raise PathError("InvalidRequestUri", f"The request path '{path}' is not valid.", 404)
     if not _GUID.fullmatch(parts[1]):
@@ -93,6 +97,11 @@ def parse(path: str) -> Target:
         if len(parts) != (2 if group is None else 4):
             raise PathError("InvalidRequestUri", f"The request path '{path}' is not valid.", 404)
         return Target("/" + "/".join(parts), parts[1], group)
+    return _below(path, parts, at, parts[1], group)
+
+
+def _below(path: str, parts: list[str], at: int, subscription: str, group: str | None) -> Target:
+    """What the part of the path behind its last `providers` names."""
     rest = parts[at + 1 :]
     if len(rest) < 2 or (at > 2 and group is None):
         raise PathError("InvalidRequestUri", f"The request path '{path}' is not valid.", 404)
@@ -104,8 +113,8 @@ def parse(path: str) -> Target:
     pairs = rest[1:]
     trailing = pairs.pop() if len(pairs) % 2 else None
     return Target(
-        "/" + "/".join(parts[:at]),
-        parts[1],
+        "/" + "/".join(parts[:at]) if at else "",
+        subscription,
         group,
         rest[0],
         tuple(pairs[0::2]),

@@ -1,8 +1,9 @@
 """Operations seen from outside: the headers that say where to ask, and what asking answers.
 
 Compute: a Location whose answer is 202 until it is the result, and for a PUT an
-Azure-AsyncOperation. Registries: an Azure-AsyncOperation only, without Retry-After. Real PUTs were
-recorded without Retry-After; for PATCH and actions Compute documents it.
+Azure-AsyncOperation. Registries: an Azure-AsyncOperation only, without Retry-After; what answers
+202 there (deletes, imports) has a Location, whose path is a guess. Real PUTs were recorded without
+Retry-After; for PATCH and actions Compute documents it.
 """
 
 import json
@@ -26,7 +27,7 @@ def poll(request: Request, operations: Operations) -> Answer:
     if operation is None:
         raise ArmError(404, "NotFound", f"The operation '{operation_id}' was not found.")
     here = f"{request.base_url}{request.path_qs}"
-    if target.type_key == REGISTRY:
+    if target.type_key == REGISTRY and not request.monitor:
         status = {"status": "Succeeded" if operation.done else "InProgress"}
         return Answer(200, json.dumps(status).encode(), {"Azure-AsyncOperation": here})
     if not request.monitor:
@@ -51,7 +52,19 @@ def compute_headers(request: Request, location: str, operation: Operation) -> di
 
 def registry_headers(request: Request, registry: Body, operation: Operation) -> dict[str, str]:
     """Where a registry's 201 sends its client."""
-    return {
-        "Azure-AsyncOperation": f"{request.base_url}{registry['id']}/operationStatuses/"
+    return {"Azure-AsyncOperation": _registry_url(request, registry["id"], operation)}
+
+
+def registry_location(request: Request, operation: Operation) -> dict[str, str]:
+    """Where a 202 of a registry or of what it has sends its client."""
+    target = request.target
+    top = f"{target.namespace}/{target.types[0]}/{target.names[0]}"
+    registry = f"{target.scope}/providers/{top}"
+    return {"Location": f"{_registry_url(request, registry, operation)}&monitor=true"}
+
+
+def _registry_url(request: Request, registry_id: str, operation: Operation) -> str:
+    return (
+        f"{request.base_url}{registry_id}/operationStatuses/"
         f"{_PREFIX}{operation.id}?api-version={request.api_version}"
-    }
+    )

@@ -1,6 +1,7 @@
 """The web server in front of `provider`: TLS, latency, faults, callers, the call list.
 
-One handler without a router, since nearly every request is an ARM call.
+One handler without a router, since nearly every request is an ARM call. The links that ARM hands
+out lead here, too: they need no caller, meet no faults and are not in the call list.
 """
 
 import asyncio
@@ -18,9 +19,11 @@ from aiohttp.web_protocol import RequestHandler
 from sandbox.arm.answers import Answer, Request
 from sandbox.arm.callers import GUARD, HEADER, authenticate
 from sandbox.arm.control import PREFIX, Call, Connections, Control
+from sandbox.arm.downloads import Downloads
 from sandbox.arm.errors import ArmError
 from sandbox.arm.faults import Fault, Faults
 from sandbox.arm.limits import Limits
+from sandbox.arm.links import PREFIX as LINKS
 from sandbox.arm.paths import PathError, parse
 from sandbox.arm.provider import Provider
 from sandbox.arm.settings import Settings
@@ -52,9 +55,9 @@ class Arm:
         self._faults = Faults()
         self._limits = Limits()
         self._provider = Provider(self.settings, raise_event)
-        self._control = Control(
-            self.settings, self._faults, self.calls, self.connections, extra or {}
-        )
+        self._downloads = Downloads(self._provider.links)
+        more = {f"{PREFIX}downloads": self._downloads.kept, **(extra or {})}
+        self._control = Control(self.settings, self._faults, self.calls, self.connections, more)
         self._seen: WeakKeyDictionary[asyncio.BaseTransport, set[str]] = WeakKeyDictionary()
         self._runner: web.ServerRunner | None = None
         self._scheme = "https"
@@ -79,6 +82,8 @@ class Arm:
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         if request.path.startswith(PREFIX):
             return await self._control.answer(request)
+        if request.path.startswith(LINKS):
+            return await self._downloads.answer(request)
         name = request.headers.get(HEADER) or GUARD
         # Read at once: what has arrived is carried out, even if the client dies meanwhile.
         body = await request.read() if request.can_read_body else b""
@@ -102,14 +107,21 @@ class Arm:
                 request.transport.abort()
             return web.Response()  # goes nowhere
         correlation_id = _correlation_id(request.headers)
-        answer = _faulty(fault) or await self._answer(
-            request, body, call["apiVersion"], correlation_id
+        accepted = fault is not None and fault.accept
+        answer = _faulty(fault) or self._answer(
+            request, body, call["apiVersion"], correlation_id, accepted=accepted
         )
         call["status"] = answer.status
         return self._response(request, answer, correlation_id)
 
-    async def _answer(
-        self, request: web.BaseRequest, body: bytes, api_version: str, correlation_id: str
+    def _answer(
+        self,
+        request: web.BaseRequest,
+        body: bytes,
+        api_version: str,
+        correlation_id: str,
+        *,
+        accepted: bool,
     ) -> Answer:
         try:
             caller = authenticate(request.headers, self._tokens)
@@ -127,6 +139,7 @@ class Arm:
                     correlation_id=correlation_id,
                     client_request_id=request.headers.get("x-ms-client-request-id")
                     or correlation_id,
+                    accepted=accepted,
                 )
             )
         except ArmError as e:

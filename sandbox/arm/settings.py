@@ -27,7 +27,7 @@ class Settings:
     latency_ms: float = 0
     """Added to every ARM call."""
     patch: str = "sync"
-    """Whether PUT, PATCH and the access actions are done at once, or as operations."""
+    """Whether PUT, PATCH and actions are done at once, or as operations."""
     operation_s: float = 2
     """How long an operation takes."""
     event_at: str = "completed"
@@ -38,11 +38,11 @@ class Settings:
     disk_access_clear: str = "null"
     """The empty value by which a PATCH may take a diskAccessId away: null, "" or neither."""
     patch_during_sas: str = "ok"
-    """Whether a disk with an active SAS can be changed."""
+    """Whether a disk with an active SAS takes a PATCH."""
     sas_survives_patch: bool = True
-    """Whether an active SAS goes on after networkAccessPolicy became DenyAll."""
+    """Whether an active SAS goes on after a PATCH to DenyAll."""
     implicit_disk_events: bool = False
-    """Whether disks that a virtual machine's PUT creates raise events of their own."""
+    """Whether disks that a machine's or scale set's PUT makes raise events of their own."""
 
     def as_dict(self) -> dict[str, Any]:
         """All settings, as JSON has them."""

@@ -11,12 +11,14 @@ LOCKS = "microsoft.authorization/locks"
 class Resource:
     """One resource; its body is replaced, never changed."""
 
-    __slots__ = ("_body", "_encoded", "busy", "key")
+    __slots__ = ("_body", "_encoded", "busy", "key", "lapsed")
 
     def __init__(self, key: str, body: Body) -> None:
         self.key = key
         self.busy = False
         """Whether an operation holds it."""
+        self.lapsed = False
+        """Whether its link ran out while an operation held it."""
         self.body = body
 
     @property

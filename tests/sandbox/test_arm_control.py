@@ -145,6 +145,7 @@ async def test_cleared_faults_are_forgotten() -> None:
         ({"times": 0}, "times"),
         ({"delay_s": "1"}, "delay_s"),
         ({"reset": "yes"}, "reset"),
+        ({"accept": 1}, "accept"),
         ({"headers": []}, "headers"),
         ([], "a fault"),
     ],

@@ -3,8 +3,8 @@
 import asyncio
 import ssl
 import uuid
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ import pytest
 import trustme
 
 from sandbox.arm import Arm
+from sandbox.certificates import Certificates
 from sandbox.identity import GUARD_APP_ID, GUARD_OBJECT_ID, Tokens
 
 SUB = "11111111-2222-3333-4444-555555555555"
@@ -121,11 +122,27 @@ async def azure(
         await arm.stop()
 
 
+@asynccontextmanager
+async def azure_over_tls() -> AsyncIterator[Azure]:
+    """An ARM of one's own, reached by a client that trusts the sandbox's authority only."""
+    with closing(Certificates()) as certificates:
+        server, client = certificates.server_context(), certificates.client_context()
+        async with azure(server, client) as running:
+            yield running
+
+
 async def until(check: Callable[[], Any]) -> None:
     """Wait for a condition, at most 5 seconds."""
     async with asyncio.timeout(5):
         while not check():
             await asyncio.sleep(0.005)
+
+
+async def until_async(check: Callable[[], Awaitable[bool]]) -> None:
+    """Wait for a condition that has to be asked for, at most 5 seconds."""
+    async with asyncio.timeout(5):
+        while not await check():
+            await asyncio.sleep(0.02)
 
 
 async def test_arm_is_served_over_tls_with_a_certificate_a_client_can_check() -> None:
