@@ -30,10 +30,23 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
+def _document(text: str) -> Any:
+    """JSON, or a line of JSON for each alert."""
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as e:
+        if e.msg != "Extra data":
+            raise
+        try:
+            return [json.loads(line) for line in text.splitlines() if line.strip()]
+        except json.JSONDecodeError:
+            raise e from None
+
+
 def _read(file: str) -> list[dict[str, Any]]:
     text = evaluate.text(evaluate.read(file))
     try:
-        document = json.loads(text)
+        document = _document(text)
     except json.JSONDecodeError as e:
         raise Unreadable(f"line {e.lineno}, column {e.colno}: {e.msg}") from e
     except (ValueError, RecursionError) as e:

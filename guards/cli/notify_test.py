@@ -34,7 +34,7 @@ def run(options: argparse.Namespace) -> int:
     configured = channels.read(environ)
     wanted = [one for one in configured if options.channel in (None, one.name)]
     if not wanted:
-        print(_nothing(options.channel, configured), file=sys.stderr)
+        print(_nothing(options.channel, configured, environ), file=sys.stderr)
         return 2
     answers = asyncio.run(_send(wanted, environ.get("AZURE_CLIENT_ID", ""), options.now))
     for one, (worked, answer) in zip(wanted, answers, strict=True):
@@ -58,7 +58,11 @@ def _settings(file: Path | None) -> Mapping[str, str]:
     return {name: value for name, value in values.items() if isinstance(value, str)}
 
 
-def _nothing(channel: str | None, configured: Sequence[ChannelSettings]) -> str:
+def _nothing(
+    channel: str | None, configured: Sequence[ChannelSettings], environ: Mapping[str, str]
+) -> str:
+    if not channels.is_on(environ):
+        return f"{channels.NOTIFY} is off, so no channel delivers"
     if not configured:
         return (
             "no channel is configured: set GUARD_CHANNEL_NAME__KIND in the environment, or name a "
@@ -97,6 +101,6 @@ def _alert(channel: str, now: datetime) -> Alert:
         outcome=Outcome.REPORTED_ONLY,
         severity=Severity.LOW,
         seen_at=timestamp(now),
-        reason=f"TEST: this is a test of the channel {channel} with python -m guards notify test. "
-        "No resource was read, and nothing was changed.",
+        reason=f"TEST of the channel {channel}, sent with python -m guards notify test. No "
+        "resource was read, and nothing was changed.",
     )

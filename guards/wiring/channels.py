@@ -71,7 +71,7 @@ class ChannelSettings:
 
 def read(environ: Mapping[str, str]) -> tuple[ChannelSettings, ...]:
     """The configured channels, by name; none if GUARD_NOTIFY is off."""
-    if not _is_on(environ.get(NOTIFY, "")):
+    if not is_on(environ):
         return ()
     found: dict[str, dict[str, str]] = {}
     for setting, value in sorted(environ.items()):
@@ -84,8 +84,9 @@ def read(environ: Mapping[str, str]) -> tuple[ChannelSettings, ...]:
     return tuple(channel for channel in channels if channel)
 
 
-def _is_on(text: str) -> bool:
+def is_on(environ: Mapping[str, str]) -> bool:
     """GUARD_NOTIFY; a word nobody knows silences nobody."""
+    text = environ.get(NOTIFY, "")
     word = text.strip().lower()
     if word not in _OFF | _ON:
         log.critical("%s is %r; allowed: on, off. Taken as on", NOTIFY, text)
@@ -100,7 +101,8 @@ def _channel(name: str, values: Mapping[str, str]) -> ChannelSettings | None:
     prefix = _prefix(name)
     kinds = [kind for kind in Kind if kind in values]
     if not kinds:
-        log.error("%s* names no kind, and is no channel; allowed: %s", prefix, ", ".join(Kind))
+        found = ", ".join(f"{prefix}{name}" for name in values)
+        log.error("%s names no kind, and is no channel; allowed: %s", found, ", ".join(Kind))
         return None
     kind = kinds[0]
     missing = [f"{prefix}{one}" for one in NEEDS[kind] if one not in values]
@@ -108,10 +110,10 @@ def _channel(name: str, values: Mapping[str, str]) -> ChannelSettings | None:
     mistake = ""
     if len(kinds) > 1:
         mistake = f"{prefix}* has more than one kind: {', '.join(kinds)}"
-    elif missing:
-        mistake = f"not set: {', '.join(missing)}"
     elif unknown:
         mistake = f"{prefix}{unknown[0]} is not a setting of {kind}"
+    elif missing:
+        mistake = f"not set: {', '.join(missing)}"
     if mistake:
         log.critical("channel %s cannot deliver: %s", name, mistake)
     return ChannelSettings(name, kind, values, mistake)

@@ -98,7 +98,10 @@ def main(argv: list[str]) -> int:
     if failed:
         out.print(f"\n[bold red]Not as expected: {', '.join(failed)}.[/bold red]")
         return _failed(log)
-    out.print("\nEverything happened as it should. `make run` leaves this Azure running for you.")
+    out.print(
+        "\nEverything happened as it should. `GUARD_NOTIFY=on make run` leaves an Azure like this "
+        "one running for you."
+    )
     return 0
 
 

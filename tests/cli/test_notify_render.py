@@ -136,3 +136,13 @@ def test_a_page_that_cannot_be_written_is_named(render: Render) -> None:
     said = render(file, render.folder / "nowhere" / "page.html")
     assert said.code == 2
     assert said.err.endswith("page.html: cannot be written: No such file or directory\n")
+
+
+def test_a_line_for_each_alert_is_a_list_of_them(render: Render) -> None:
+    """As a loop over a queue's messages writes them."""
+    lines = "\n".join(json.dumps(alert(alertId=f"{n:064x}")) for n in range(3))
+    file = render.folder / "alerts.jsonl"
+    file.write_text(lines + "\n", "utf-8")
+    said = render(file)
+    assert said.code == 0
+    assert "3 alerts" in said.out

@@ -197,7 +197,7 @@ def test_settings_without_a_kind_are_no_channel(caplog: pytest.LogCaptureFixture
     assert read({"GUARD_CHANNEL_SECOPS__to": SECRET, "GUARD_CHANNEL_SECOPS__teems": HOOK}) == ()
     (record,) = caplog.records
     assert record.levelno >= logging.ERROR
-    assert "GUARD_CHANNEL_SECOPS__* names no kind" in record.getMessage()
+    assert "names no kind, and is no channel; allowed: teams" in record.getMessage()
     assert all(kind in record.getMessage() for kind in Kind)
     assert SECRET not in caplog.text
 

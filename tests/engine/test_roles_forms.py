@@ -109,7 +109,11 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
         {"properties": {"permissions": [{"actions": []}, "*"]}},
         "properties.permissions[1]: an object is needed, not str",
     ),
-    "a misspelt list": ({"permissions": [{"acions": ["*"]}]}, "permissions[0].actions: missing"),
+    "a misspelt list": (
+        {"permissions": [{"acions": ["*"]}]},
+        "permissions[0].acions: unknown; is actions meant?",
+    ),
+    "no list at all": ({"permissions": [{}]}, "permissions[0].actions: missing"),
     "a text for a list": (
         {"permissions": [{"actions": "*"}]},
         "permissions[0].actions: a list is needed, not str",
@@ -212,3 +216,12 @@ def test_any_object_is_evaluated_or_refused(document: dict[str, Any]) -> None:
     except Unreadable:
         return
     assert found.name
+
+
+@pytest.mark.parametrize("name", ["Action", "actionss", "NotAction", "DataAction", "noActions"])
+def test_a_list_whose_name_is_misspelt_is_no_clean_role(name: str) -> None:
+    """What it gives or takes would go unseen, beside others that are spelt right."""
+    role = {"Name": "x", "NotActions": [], "DataActions": [], name: ["*"]}
+    role.pop("NotActions" if name == "NotAction" else "", None)
+    with pytest.raises(Unreadable, match=r"is \w*ctions meant"):
+        grants(role)

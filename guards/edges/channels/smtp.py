@@ -132,8 +132,15 @@ class Smtp(Base):
         if self._server.user:
             await self._sign_in(client)
         begun.set()
-        refused, answer = await client.send_message(
-            message, sender=self._sender, recipients=self._recipients
+        # Not `send_message`, which folds the headers in its own way.
+        utf8 = not "".join((self._sender, *self._recipients)).isascii()
+        if utf8 and not client.supports_extension("smtputf8"):
+            raise Terminal(f"{self._server.host} takes no addresses with letters beyond ASCII")
+        refused, answer = await client.sendmail(
+            self._sender,
+            self._recipients,
+            message.as_bytes(policy=POLICY.clone(utf8=utf8)),
+            mail_options=["SMTPUTF8"] if utf8 else [],
         )
         return Sent(f"250 {clean(answer, _MAX_WORDS)}".rstrip(), refused=tuple(refused))
 

@@ -15,6 +15,9 @@ from guards.engine.notify.deliveries import identity
 from guards.engine.notify.sheet import Tone
 from guards.engine.policy.exemptions import moment
 
+REPORTS = "Export Guard reports: "
+"""How the title of what is about no resource begins."""
+
 MAX_TITLE = 120
 _MAX_NAME = 64
 
@@ -177,7 +180,7 @@ def _title(alert: Mapping[str, Any], outcome: Outcome | None, name: str) -> str:
         version = clean(alert.get("schema"), 64) or "unknown"
         return f"Export Guard alert (schema {version})"
     if not name:
-        return clean(f"Export Guard reports: {clean(alert.get('reason')) or outcome}", MAX_TITLE)
+        return clean(f"{REPORTS}{clean(alert.get('reason')) or outcome}", MAX_TITLE)
     if outcome is Outcome.REPORTED_ONLY and not alert.get("findings"):
         return f"Export Guard reports on {name}"
     return _TITLES[outcome].format(name)

@@ -7,7 +7,7 @@ from guards.engine import alerts
 from guards.engine.events import clean
 from guards.engine.notify import page
 from guards.engine.notify.digest import Digest, counted, digest, plural
-from guards.engine.notify.gist import Gist, gist, time_of
+from guards.engine.notify.gist import REPORTS, Gist, gist, time_of
 from guards.engine.notify.mail_html import FOOTER, html
 from guards.engine.notify.parcel import Item, Parcel
 from guards.engine.notify.sheet import Room, Section, Sheet
@@ -74,7 +74,7 @@ def _section(section: Section) -> str:
 def _subject(short: Gist) -> str:
     severity = f"{short.severity.upper()} " if short.severity else ""
     if short.outcome is None or not short.name:
-        return f"{severity}{short.title}"
+        return f"{severity}{short.title.removeprefix(REPORTS)}"
     return f"{severity}{short.outcome}: {short.label}"
 
 

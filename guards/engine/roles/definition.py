@@ -7,6 +7,7 @@ Three forms, whatever the casing of their keys:
     {"Name": ..., "IsCustom": true, "Actions": [...], "NotActions": [...], ...}  az ... create
 """
 
+import difflib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +22,9 @@ LONGEST_PATTERN = 1_024
 """Characters of one; Azure's own operations are below 200."""
 
 _LISTS = ("actions", "notActions", "dataActions", "notDataActions")
+_LIKELY = 0.8
+"""From here on two names are as near as `action` and `actions`, and not `actions` and `id`."""
+
 _TYPES = {"builtinrole": "BuiltInRole", "customrole": "CustomRole"}
 
 
@@ -125,9 +129,19 @@ def _objects(listed: Any, place: str) -> Iterator[tuple[dict[str, Any], str]]:
 
 
 def _entry(fields: Mapping[str, Any], place: str) -> Entry:
+    for name in fields:
+        known = name in map(str.lower, _LISTS)
+        meant = next((one for one in _LISTS if not known and _is_slip(name, one.lower())), None)
+        if meant:
+            raise Unreadable(f"{place}{clean(name, 60)}: unknown; is {meant} meant?")
     if not any(name.lower() in fields for name in _LISTS):  # a misspelt one would give nothing
         raise Unreadable(f"{place}actions: missing, and so are the other lists of permissions")
     return Entry(*(_patterns(fields, name, place) for name in _LISTS))
+
+
+def _is_slip(name: str, right: str) -> bool:
+    """Whether a key is one of the lists, misspelt: what it takes or gives would go unseen."""
+    return difflib.SequenceMatcher(None, name, right).ratio() >= _LIKELY
 
 
 def _lists_of(entry: Entry) -> tuple[tuple[Pattern, ...], ...]:

@@ -111,6 +111,16 @@ async def test_headers_say_who_when_and_that_no_person_wrote_it(
     assert headers["Message-ID"] == f"<{compose(ONE).key}.on-call@contoso.example>"
 
 
+@pytest.mark.parametrize("reason", ["x " * 200, "in the group zürich-söder " * 9, "漢字 " * 60])
+async def test_a_long_subject_arrives_as_it_was_written(
+    mails: Mails, certificates: Certificates, reason: str
+) -> None:
+    """With no space more or less, whatever letters are in it."""
+    notice = parcel(alert(resourceId=None, resourceType=None, reason=reason))
+    await channel(await mails.start(certificates.server_context())).send(notice, Slots())
+    assert mails.kept()[0]["subject"] == compose(notice).subject
+
+
 async def test_doubles_have_one_message_id(mails: Mails, certificates: Certificates) -> None:
     """Mail programs show them as one; other news is another mail."""
     sender = channel(await mails.start(certificates.server_context()))

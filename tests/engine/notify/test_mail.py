@@ -18,7 +18,7 @@ ONE = {
     "blocked": (blocked(), "[Export Guard] CRITICAL blocked: acrledger (registry)"),
     "about the policy": (
         alert(resourceId=None, outcome="reported only", reason="the policy has changed"),
-        "[Export Guard] HIGH Export Guard reports: the policy has changed",
+        "[Export Guard] HIGH the policy has changed",
     ),
     "unknown": (
         {"schema": "exportguard.alert/9"},
