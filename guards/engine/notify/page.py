@@ -7,13 +7,18 @@ from guards.engine.model import Severity
 from guards.engine.notify.digest import Digest, Group, Told, digest, plural
 from guards.engine.notify.gist import clock, lasting
 from guards.engine.notify.parcel import Links, Parcel
-from guards.engine.notify.sheet import Fact, Section, Sheet, first
+from guards.engine.notify.sheet import Button, Fact, Section, Sheet, first
 from guards.engine.notify.story import buttons, story
 
 _MOST_GROUPS = 10
 _MOST_URGENT = 20
 _MAX_REASON = 140
 """Of one alert among many; the mail about it alone, and the alert, have all of it."""
+
+_FIRST, _MAX_FIRST_REASON = 5, 320
+"""In a mail the first ones say what to do, and have a button."""
+
+_MAX_NAME = 40
 
 MORE = "Other alerts wait and follow."
 
@@ -29,11 +34,11 @@ def of(parcel: Parcel) -> Sheet:
 
 
 def of_digest(many: Digest, links: Links, listed: int = 0) -> Sheet:
-    """A digest; the first `listed` alerts by name as well."""
-    alerts = [_row(told, with_reason=False) for told in many.told[:listed]]
+    """A digest; the first `listed` alerts by name as well, where there is room: in a mail."""
+    alerts = [_row(told) for told in many.told[:listed]]
     sections = (
         Section("", _when(many)),
-        Section("A person must look at", first([_row(t) for t in many.urgent], _MOST_URGENT)),
+        Section("A person must look at", first(_urgent(many, long=bool(listed)), _MOST_URGENT)),
         Section("Who", _groups(many.callers)),
         Section("Where", _groups(many.scopes)),
         Section("What was open", _groups(many.rules)),
@@ -41,7 +46,25 @@ def of_digest(many: Digest, links: Links, listed: int = 0) -> Sheet:
         Section(text=MORE if many.more else ""),
     )
     shown = tuple(section for section in sections if section.facts or section.text)
-    return Sheet(many.headline, many.tone, _line(many), shown, buttons(links), many.ids)
+    lead = (*_urgent_buttons(many, links), *buttons(links)) if listed else buttons(links)
+    return Sheet(many.headline, many.tone, _line(many), shown, lead, many.ids)
+
+
+def _urgent(many: Digest, *, long: bool) -> list[Fact]:
+    most = _MAX_FIRST_REASON if long else _MAX_REASON
+    lengths = (most if number < _FIRST else _MAX_REASON for number in range(len(many.urgent)))
+    return [_row(told, length) for told, length in zip(many.urgent, lengths, strict=True)]
+
+
+def _urgent_buttons(many: Digest, links: Links) -> tuple[Button, ...]:
+    """To the first resources that a person must look at."""
+    found: dict[str, Button] = {}
+    for told in many.urgent:
+        for button in buttons(links, told.gist.resource)[:1] if told.gist.resource else ():
+            found.setdefault(
+                button.url, Button(f"Open {clean(told.gist.name, _MAX_NAME)}", button.url)
+            )
+    return tuple(found.values())[:_FIRST]
 
 
 def _line(many: Digest) -> str:
@@ -54,12 +77,12 @@ def _first_of(listed: int, total: int) -> str:
     return f"The first {listed} of {total}; alerts.csv has all" if listed < total else "The alerts"
 
 
-def _row(told: Told, *, with_reason: bool = True) -> Fact:
+def _row(told: Told, reason: int = 0) -> Fact:
     """`HIGH`: `ledger (disk) in rg-data, blocked: why`."""
     short = told.gist
     where = f" in {short.resource.group}" if short.resource else ""
     ended = f", {short.outcome}" if short.outcome else ""
-    why = f": {clean(told.reason, _MAX_REASON)}" if with_reason and told.reason else ""
+    why = f": {clean(told.reason, reason)}" if reason and told.reason else ""
     return Fact(_severity(short.severity), f"{short.label}{where}{ended}{why}")
 
 
@@ -80,5 +103,7 @@ def _worst(group: Group) -> str:
 def _when(many: Digest) -> tuple[Fact, ...]:
     if many.since is None or many.until is None:
         return ()
+    if clock(many.since) == clock(many.until):
+        return (Fact("When", clock(many.since)),)
     took = lasting((many.until - many.since).total_seconds())
     return (Fact("When", f"{clock(many.since)} to {clock(many.until)} ({took})"),)

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from guards.engine.events import clean
 from guards.engine.notify import mail
 from guards.engine.notify.parcel import Parcel
 from tests.engine.notify.samples import HOSTILE, alert, blocked, flood, named, parcel, wild
@@ -176,3 +177,15 @@ def test_any_parcel_becomes_a_mail(alerts: list[dict[str, Any]]) -> None:
     assert words(letter.text) == words("".join(seen(letter.html).texts))
     letter.text.encode()
     letter.html.encode()
+
+
+def test_a_digest_leads_to_what_a_person_must_do() -> None:
+    """The whole instruction, and a link to the resource; not for what needs nobody."""
+    what = "move it to Premium (az acr update --sku Premium) and add a private endpoint, " * 3
+    many = parcel(alert(), blocked(reason=what), alert(alertId="1" * 64))
+    made = mail.compose(many)
+    assert clean(what) in made.text
+    assert re.findall(r"Open (\w+): https://portal.azure.com/\S+/overview", made.text) == [
+        "acrledger"
+    ]
+    assert made.html.count("/overview") == 1
