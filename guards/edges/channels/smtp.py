@@ -82,16 +82,18 @@ class Smtp(Base):
         message = self._message(await asyncio.to_thread(compose, parcel))
         client = await self._client()
         begun = asyncio.Event()
+        transport: asyncio.BaseTransport | None = None
         try:
             async with asyncio.timeout(TIMEOUT_S):
                 sent = await self._hand_over(client, message, begun)
         except _TROUBLE as e:
             trouble = self._failure(e, begun=begun.is_set())
         else:
+            transport = client.transport  # which saying goodbye lets go of
             await _quit(client)
             return sent
         finally:
-            client.close()
+            _hang_up(client, transport or client.transport)
         raise trouble  # out here it has no context: a server may repeat what it was told
 
     def _message(self, mail: Mail) -> EmailMessage:
@@ -196,6 +198,13 @@ def _is_untrusted(error: BaseException | None) -> bool:
     """Whether a certificate is behind it; aiosmtplib wraps the error once."""
     cause = error.__cause__ if error else None
     return any(isinstance(one, ssl.SSLCertVerificationError) for one in (error, cause))
+
+
+def _hang_up(client: aiosmtplib.SMTP, transport: asyncio.BaseTransport | None) -> None:
+    """End the connection now: closing alone would wait for the server's word."""
+    client.close()
+    if isinstance(transport, asyncio.Transport):
+        transport.abort()
 
 
 async def _quit(client: aiosmtplib.SMTP) -> None:
