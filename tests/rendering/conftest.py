@@ -1,12 +1,8 @@
 """A browser for the tests of this folder, started a few times for all of them."""
 
+import asyncio
 import hashlib
-import json
 import os
-import shutil
-import time
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,9 +11,7 @@ from guards.engine.notify.parcel import Parcel
 from sandbox import pictures
 from sandbox.pictures import Page
 from tests.engine.notify.samples import HOSTILE, alert, blocked, finding, flood, named, parcel
-
-_SHARED = Path(__file__).parents[2] / "build" / "pages"
-"""Between the workers of one run."""
+from tests.sharing import by_one
 
 PHONE, DESKTOP = 375, 1280
 
@@ -49,34 +43,12 @@ def browser() -> None:
 def measure(pages: dict[tuple[str, int], str]) -> Measured:
     """All pages in one run; of several workers that measure the same, one does."""
     every = [Page(html, width) for (_, width), html in pages.items()]
-    run = os.environ.get("PYTEST_XDIST_TESTRUNUID")
-    if run is None:
-        found = pictures.measure(every)
-    else:
-        what = hashlib.sha256(repr(every).encode()).hexdigest()
-        place = _SHARED / run[:16] / what[:16]
-        found = _by_one(place, lambda: pictures.measure(every))
-    return dict(zip(pages, found, strict=True))
+    what = hashlib.sha256(repr(every).encode()).hexdigest()[:16]
 
+    async def seen() -> list[dict[str, Any]]:
+        return await asyncio.to_thread(pictures.measure, every)
 
-def _by_one(place: Path, make: Callable[[], list[Any]]) -> list[Any]:
-    """What the first worker to come here makes; the others wait for it, two minutes at most."""
-    done = place / "done.json"
-    try:
-        place.mkdir(parents=True)
-    except FileExistsError:
-        end = time.monotonic() + 120
-        while not done.exists() and time.monotonic() < end:
-            time.sleep(0.1)
-    else:
-        for other in _SHARED.iterdir():  # of earlier runs
-            if other != place.parent:
-                shutil.rmtree(other, ignore_errors=True)
-        made = place / "made.json"
-        made.write_text(json.dumps(make()), "utf-8")
-        made.replace(done)
-    found: list[Any] = json.loads(done.read_text("utf-8"))
-    return found
+    return dict(zip(pages, asyncio.run(by_one(f"pages-{what}", seen)), strict=True))
 
 
 def words(text: str) -> str:

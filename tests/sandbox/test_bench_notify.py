@@ -11,6 +11,7 @@ from jsonschema import Draft202012Validator
 from sandbox.bench import alerts, burst, command, flood, report
 from sandbox.own_channels import own_channels
 from tests.sandbox.test_bench import TINY
+from tests.sharing import by_one
 
 SCHEMA = Path(__file__).resolve().parents[2] / "docs" / "alert.schema.json"
 
@@ -18,14 +19,20 @@ SCHEMA = Path(__file__).resolve().parents[2] / "docs" / "alert.schema.json"
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def figures() -> dict[str, Any]:
     """One small run of the section, as build/bench.json would have it."""
+    document: dict[str, Any] = await by_one("bench-notify", _measured)
+    return document
+
+
+async def _measured() -> dict[str, Any]:
     with report.out.capture() as captured:
         found = await command.measure(TINY, ["notify"])
-    document: dict[str, Any] = json.loads(json.dumps(found["notify"]))
-    return {**document, "printed": captured.get()}
+    measured: dict[str, Any] = json.loads(json.dumps(found["notify"]))
+    return {**measured, "printed": captured.get()}
 
 
 def test_single_alerts_stand_beside_their_floor(figures: dict[str, Any]) -> None:
     """As many as were asked for, of both; the first after the start is told apart."""
+    assert [one["target"] for one in figures["ratios"]] == [2.0, 0, 20, 1, 150]
     assert TINY.single_alerts == len(figures["to_teams_s"]) == len(figures["floor_s"])
     assert all(0 < s < 20 for s in (*figures["to_teams_s"], *figures["floor_s"]))
     assert figures["first_s"] > 0
