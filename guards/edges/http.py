@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
-from azure.core.pipeline.transport import AioHttpTransport
+from azure.core.pipeline.transport import AioHttpTransport, AsyncHttpTransport
 
 CONNECT_TIMEOUT_S = 5
 READ_TIMEOUT_S = 10
@@ -24,6 +24,16 @@ def proxy_for(url: str) -> str | None:
     if not parts.hostname or proxy_bypass(parts.hostname):
         return None
     return getproxies().get(parts.scheme)
+
+
+def sdk_options(url: str, transport: AsyncHttpTransport[Any, Any]) -> dict[str, Any]:
+    """What every Azure client outside ARM is made with: the shared pool, and no redirects."""
+    proxy = proxy_for(url)
+    return {
+        "transport": transport,
+        "proxies": {"https": proxy} if proxy else {},
+        "permit_redirects": False,  # what is sent is for that address only
+    }
 
 
 def transport(session: aiohttp.ClientSession) -> AioHttpTransport:

@@ -58,7 +58,7 @@ class StorageQueue:
                     visibility_timeout=int(delay_s),
                 )
         except TROUBLE as e:
-            if _code(e) not in _LOST_RACES:
+            if code_of(e) not in _LOST_RACES:
                 raise failed(self._client, e) from e
 
     async def delete(self, receipt: Receipt) -> None:
@@ -67,7 +67,7 @@ class StorageQueue:
             async with asyncio.timeout(TIMEOUT_S):
                 await self._client.delete_message(receipt.id, receipt.pop_receipt)
         except TROUBLE as e:
-            if _code(e) not in _LOST_RACES:
+            if code_of(e) not in _LOST_RACES:
                 trouble = failed(self._client, e)
                 log.warning("an intent could not be deleted and will surface: %s", trouble)
 
@@ -75,11 +75,11 @@ class StorageQueue:
 def failed(client: QueueClient, error: Exception) -> Transient:
     """What went wrong with a queue, by storage's own code."""
     status = getattr(error, "status_code", None) or 0
-    code = _code(error) or type(error).__name__
+    code = code_of(error) or type(error).__name__
     return Transient(f"queue {client.queue_name}: {code}", status=status)
 
 
-def _code(error: Exception) -> str:
+def code_of(error: Exception) -> str:
     """Storage's own code; the SDK has it as text or as an enum, whose `str` is its name."""
     code = getattr(error, "error_code", "") if isinstance(error, HttpResponseError) else ""
     return str(getattr(code, "value", code) or "")

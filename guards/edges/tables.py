@@ -10,10 +10,11 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from azure.core import MatchConditions
-from azure.core.exceptions import AzureError, HttpResponseError
+from azure.core.exceptions import HttpResponseError
 from azure.data.tables import TableEntity, UpdateMode
 from azure.data.tables.aio import TableClient
 
+from guards.edges.queues import TROUBLE, code_of
 from guards.engine.errors import Transient
 from guards.engine.notify.ports import MOST_WRITES, Conflict, Delete, Insert, Row, Write
 
@@ -23,9 +24,6 @@ TABLE = "guardstate"
 
 TIMEOUT_S = 8
 """For one operation with its retries."""
-
-_TROUBLE = (AzureError, TimeoutError, ValueError)
-"""What an operation may raise: ValueError is aiohttp's of a header."""
 
 _CONFLICTS = {
     "EntityAlreadyExists",
@@ -53,7 +51,7 @@ class TableStore:
             try:
                 return _row(await self._client.get_entity(partition, key))
             except HttpResponseError as e:
-                if _code(e) in _CONFLICTS:
+                if code_of(e) in _CONFLICTS:
                     return None
                 raise
 
@@ -107,12 +105,12 @@ class TableStore:
                 try:
                     return await operation()
                 except HttpResponseError as e:
-                    if _code(e) not in _NO_TABLE:
+                    if code_of(e) not in _NO_TABLE:
                         raise
                 await self._make()
                 return await operation()
-        except _TROUBLE as e:
-            code = _code(e) or type(e).__name__
+        except TROUBLE as e:
+            code = code_of(e) or type(e).__name__
             if code in _CONFLICTS:
                 raise Conflict(code) from e
             status = getattr(e, "status_code", None) or 0
@@ -123,7 +121,7 @@ class TableStore:
         try:
             await self._client.create_table()
         except HttpResponseError as e:
-            if _code(e) not in _MADE_ALREADY:
+            if code_of(e) not in _MADE_ALREADY:
                 raise
 
 
@@ -165,9 +163,3 @@ def _operation(partition: str, write: Write) -> tuple[str, dict[str, Any], dict[
 def _row(entity: TableEntity) -> Row:
     values = {k: v for k, v in entity.items() if k not in ("PartitionKey", "RowKey")}
     return Row(entity["PartitionKey"], entity["RowKey"], values, str(entity.metadata["etag"]))
-
-
-def _code(error: Exception) -> str:
-    """Storage's own code; the SDK has it as text or as an enum, whose `str` is its name."""
-    code = getattr(error, "error_code", "") if isinstance(error, HttpResponseError) else ""
-    return str(getattr(code, "value", code) or "")

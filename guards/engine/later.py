@@ -30,6 +30,11 @@ MOST_ATTEMPTS = 200
 """A day takes about 100; a message with a time in the future ends here."""
 
 
+def delay_s(attempt: int) -> float:
+    """Seconds until something is tried again that was tried so often before."""
+    return min(FIRST_DELAY_S * float(2 ** min(attempt, 10)), LONGEST_DELAY_S)
+
+
 async def recheck_if_early(look: Look, body: Body) -> None:
     """A write still in progress, or a grant whose SAS does not show yet, is looked at once more.
 
@@ -58,7 +63,7 @@ async def put_off(
     if task.attempt == TELL_AT:
         reason = f"put off {task.attempt} times and tried again for a day: {error}"
         await ports.alerts.put(about(task, Outcome.DEFERRED, reason, ports).message())
-    delay = min(FIRST_DELAY_S * 2 ** min(task.attempt, 10), LONGEST_DELAY_S)
+    delay = delay_s(task.attempt)
     delay = max(delay, min(error.retry_after or 0, 3600))
     alert_id = task.evidence.alert_id if task.evidence else ""
     if intent is None:

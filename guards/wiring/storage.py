@@ -76,11 +76,8 @@ class Storage:
             return NoTable(f"{STORAGE} is a connection string without a table service")
 
     def _options(self, uri: str) -> dict[str, Any]:
-        proxy = http.proxy_for(uri)
         return {
-            "proxies": {"https": proxy} if proxy else {},
-            "transport": self._transport,
-            "permit_redirects": False,  # what is stored is for this account only
+            **http.sdk_options(uri, self._transport),
             # A dropped connection is common, and there are 3 s: again after 0.3 s, and once more
             # at once. The SDK's defaults wait 15 s and more.
             "retry_total": 2,

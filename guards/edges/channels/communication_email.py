@@ -21,7 +21,7 @@ from guards.edges.arm_errors import error_of
 from guards.edges.channels import mails
 from guards.edges.channels.answers import failed, have_token, refused, wait_s
 from guards.edges.channels.base import Base
-from guards.edges.http import proxy_for
+from guards.edges.http import sdk_options
 from guards.edges.queues import TROUBLE
 from guards.engine.errors import Terminal, Transient
 from guards.engine.events import clean
@@ -76,14 +76,11 @@ class CommunicationEmail(Base):
         (self._sender,) = mails.addresses([sender])
         self._recipients = mails.addresses(recipients)
         super().__init__(name, mails.limits_of(self._recipients), MOST_ALERTS)
-        proxy = proxy_for(endpoint)
         self._identity = identity
         self._client = EmailClient(
             endpoint,
             identity,
-            transport=transport,
-            proxies={"https": proxy} if proxy else {},
-            permit_redirects=False,
+            **sdk_options(endpoint, transport),
             retry_total=0,  # the delivery is tried again, later
         )
 

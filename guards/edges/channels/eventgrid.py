@@ -15,7 +15,7 @@ from azure.eventgrid.aio import EventGridPublisherClient
 
 from guards.edges.channels.answers import failed, have_token
 from guards.edges.channels.base import Base
-from guards.edges.http import proxy_for
+from guards.edges.http import sdk_options
 from guards.edges.queues import TROUBLE
 from guards.engine.events import clean
 from guards.engine.notify.deliveries import identity as news
@@ -60,14 +60,11 @@ class EventGrid(Base):
         transport: AsyncHttpTransport[Any, Any],
     ) -> None:
         super().__init__(name, (), MOST_EVENTS)
-        proxy = proxy_for(endpoint)
         self._identity = identity
         self._client = EventGridPublisherClient(
             endpoint,
             identity,
-            transport=transport,
-            proxies={"https": proxy} if proxy else {},
-            permit_redirects=False,
+            **sdk_options(endpoint, transport),
             retry_total=0,  # the delivery is tried again, later
         )
 

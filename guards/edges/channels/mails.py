@@ -31,7 +31,8 @@ def addresses(texts: Iterable[str]) -> tuple[str, ...]:
 def _is_address(text: str) -> bool:
     try:
         address = Address(addr_spec=text)
-    except (ValueError, IndexError, MessageError):  # of the standard library's parser
+    # What the standard library's parser stumbles with; AttributeError at `a@[`.
+    except (ValueError, IndexError, AttributeError, MessageError):
         return False
     plain = address.addr_spec == text == clean(text, _LONGEST)
     return plain and " " not in text and bool(address.username and address.domain)

@@ -5,7 +5,7 @@ import logging
 from collections.abc import Sequence
 
 from guards.engine.errors import Terminal, Transient, Unanswered
-from guards.engine.later import FIRST_DELAY_S, GIVE_UP, LONGEST_DELAY_S, TELL_AT
+from guards.engine.later import GIVE_UP, TELL_AT, delay_s
 from guards.engine.notify import fan_out, notices
 from guards.engine.notify.deliveries import Delivery
 from guards.engine.notify.lane import Lane
@@ -42,16 +42,19 @@ class Aftermath:
         now, state = self._post.now(), self._lane.state
         await self._remember(told, now)
         log.info("channel %s: %d alerts: %s", self._channel.name, len(told), sent.answer)
+        news: dict[str, float | int | str] = {}
         if state.failures:
-            await self._lane.note(failures=0, unanswered=0, failing_since=0.0, not_before=0.0)
+            news |= {"failures": 0, "unanswered": 0, "failing_since": 0.0, "not_before": 0.0}
         if state.failures >= TELL_AT:
-            await self._lane.note(suspect="" if first in told else first.identity)
+            news["suspect"] = "" if first in told else first.identity
         if state.most:
             most = state.most * 2
-            await self._lane.note(most=most if most < self._channel.capacity else 0)
-        if state.undelivered and not 0 <= now - state.undelivered <= REVIVE_S:
-            some = await self._outbox.revive(now)
-            await self._lane.note(undelivered=state.undelivered if some else 0.0)
+            news["most"] = most if most < self._channel.capacity else 0
+        revives = state.undelivered and not 0 <= now - state.undelivered <= REVIVE_S
+        if revives and not await self._outbox.revive(now):
+            news["undelivered"] = 0.0
+        if news:
+            await self._lane.note(**news)
         if sent.refused:
             await self._tell_refused(sent.refused)
 
@@ -75,8 +78,7 @@ class Aftermath:
         """
         now, state = self._post.now(), self._lane.state
         failures, unanswered = state.failures + 1, state.unanswered + isinstance(error, Unanswered)
-        delay = min(FIRST_DELAY_S * 2 ** min(failures - 1, 10), LONGEST_DELAY_S)
-        not_before: float = now + max(delay, min(error.retry_after or 0, 3600))
+        not_before = now + max(delay_s(state.failures), min(error.retry_after or 0, 3600))
         since = state.failing_since or now
         await self._lane.note(
             failures=failures, unanswered=unanswered, failing_since=since, not_before=not_before
@@ -113,13 +115,20 @@ class Aftermath:
             await self._lane.note(undelivered=self._post.now())
         for i in range(0, len(told), AT_ONCE):
             some = told[i : i + AT_ONCE]
-            for one in some:
-                delivery = Delivery(self._channel.name, one.since, one.item, reason=reason)
-                await self._post.given_up.put(delivery.message())
-            await self._outbox.give_up(some, self._post.now())
+            await hand_over(some, self._channel.name, reason, self._outbox, self._post)
             await self._lane.prolong()
 
     @property
     def others(self) -> list[str]:
         """The other channels."""
         return [name for name in self._post.channels if name != self._channel.name]
+
+
+async def hand_over(
+    told: Sequence[Waiting], channel: str, reason: str, outbox: Outbox, post: Post
+) -> None:
+    """To the poison queue, where the other channels learn of it; then they wait no more."""
+    for one in told:
+        delivery = Delivery(channel, one.since, one.item, reason=reason)
+        await post.given_up.put(delivery.message())
+    await outbox.give_up(told, post.now())

@@ -9,8 +9,9 @@ from dataclasses import replace
 
 from guards.engine.errors import Transient, Unreadable
 from guards.engine.excerpt import excerpt
-from guards.engine.later import FIRST_DELAY_S, LONGEST_DELAY_S, TELL_AT
+from guards.engine.later import LONGEST_DELAY_S, TELL_AT, delay_s
 from guards.engine.notify import deliveries, fan_out, notices
+from guards.engine.notify.aftermath import hand_over
 from guards.engine.notify.deliveries import Delivery
 from guards.engine.notify.outbox import Outbox
 from guards.engine.notify.parcel import Item
@@ -89,7 +90,7 @@ async def _put_off(delivery: Delivery, error: Transient, post: Post) -> str:
 
     The other channels share the store, so telling them would only make more to be told.
     """
-    delay = min(FIRST_DELAY_S * 2 ** min(delivery.attempt, 10), LONGEST_DELAY_S)
+    delay = delay_s(delivery.attempt)
     await post.deliveries.put(delivery.again().message(), delay)
     level = logging.CRITICAL if delivery.attempt >= TELL_AT else logging.WARNING
     log.log(level, "channel %s cannot deliver, again in %d s: %s", delivery.channel, delay, error)
@@ -108,20 +109,14 @@ async def _without_channel(delivery: Delivery, post: Post) -> str:
     outbox = Outbox(post.store, delivery.channel)
     try:
         waiting = await outbox.waiting(MOST_ORPHANS)
-        for one in waiting:
-            await _give_up(Delivery(delivery.channel, one.since, one.item), reason, post)
-        await outbox.give_up(waiting, post.now())
+        await hand_over(waiting, delivery.channel, reason, outbox, post)
     except Transient as e:
         return await _put_off(delivery, e, post)
     if delivery.item is not None:
-        await _give_up(delivery, reason, post)
+        await post.given_up.put(delivery.because(reason).message())
     if len(waiting) == MOST_ORPHANS:
         await post.deliveries.put(replace(delivery, item=None).message())
     return f"{delivery.channel}: {reason}, {len(waiting)} given up that waited for it"
-
-
-async def _give_up(delivery: Delivery, reason: str, post: Post) -> None:
-    await post.given_up.put(delivery.because(reason).message())
 
 
 async def _unreadable(error: Unreadable, text: object, post: Post) -> str:

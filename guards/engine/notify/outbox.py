@@ -100,9 +100,7 @@ class Outbox:
             most = min(limit - len(found), _AT_A_TIME)
             rows = await self._store.page(self._partition, "w|", most, after=after)
             found += map(_waiting, rows)
-            size += sum(
-                len(value) for row in rows if isinstance(value := row.values.get("item"), bytes)
-            )
+            size += sum(map(_size, rows))
             if len(rows) < most:
                 break
         return found
