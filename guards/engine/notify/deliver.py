@@ -94,7 +94,7 @@ async def _put_off(delivery: Delivery, error: Transient, post: Post) -> str:
     await post.deliveries.put(delivery.again().message(), delay)
     level = logging.CRITICAL if delivery.attempt >= TELL_AT else logging.WARNING
     log.log(level, "channel %s cannot deliver, again in %d s: %s", delivery.channel, delay, error)
-    return f"{delivery.channel}: again in {delay} s"
+    return f"{delivery.channel}: again in {delay:.0f} s"
 
 
 async def _without_channel(delivery: Delivery, post: Post) -> str:
