@@ -166,3 +166,16 @@ async def world(
     async with azure(tokens, certificates, connect) as running:
         await running.disk()
         yield running
+
+
+@pytest.fixture
+async def session(
+    certificates: Certificates, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[aiohttp.ClientSession]:
+    """The app's own session, trusting the throw-away CA."""
+    trusting = functools.partial(aiohttp.TCPConnector, ssl=certificates.client_context())
+    with monkeypatch.context() as patched:
+        patched.setattr(aiohttp, "TCPConnector", trusting)
+        opened = http.open_session()
+    async with opened:
+        yield opened

@@ -2,7 +2,6 @@
 
 import asyncio
 import base64
-import functools
 import gzip
 import logging
 import os
@@ -135,19 +134,6 @@ async def blobs(certificates: Certificates) -> AsyncIterator[Blobs]:
     await running.create_container("policy")
     yield running
     await running.stop()
-
-
-@pytest.fixture
-async def session(
-    certificates: Certificates, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[aiohttp.ClientSession]:
-    """The app's own session, trusting the throw-away CA."""
-    trusting = functools.partial(aiohttp.TCPConnector, ssl=certificates.client_context())
-    with monkeypatch.context() as patched:
-        patched.setattr(aiohttp, "TCPConnector", trusting)
-        opened = http.open_session()
-    async with opened:
-        yield opened
 
 
 type At = Callable[[str], BlobSource]

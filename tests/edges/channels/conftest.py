@@ -1,19 +1,15 @@
 """What channels are tried with: the app's own session, free slots, and an ear for secrets."""
 
-import functools
 import logging
 import traceback
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import Awaitable
 from typing import Protocol
 
-import aiohttp
 import pytest
 
-from guards.edges import http
 from guards.engine.errors import GuardError
 from guards.engine.notify.parcel import Parcel
 from guards.engine.notify.ports import Channel
-from sandbox.certificates import Certificates
 from tests.edges.channels.parcels import ONE
 
 
@@ -57,16 +53,3 @@ def fails(caplog: pytest.LogCaptureFixture) -> Fails:
         return error
 
     return failing
-
-
-@pytest.fixture
-async def session(
-    certificates: Certificates, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[aiohttp.ClientSession]:
-    """As the app opens it, trusting the throw-away CA."""
-    trusting = functools.partial(aiohttp.TCPConnector, ssl=certificates.client_context())
-    with monkeypatch.context() as patched:
-        patched.setattr(aiohttp, "TCPConnector", trusting)
-        opened = http.open_session()
-    async with opened:
-        yield opened
