@@ -1,9 +1,13 @@
 """Export Guard: which resource types are guarded. Read this first.
 
 Adding a type is a module with a `GUARD`, a line here and a test file; events, permissions, the
-policy's keys and the command line follow from this catalogue.
+policy's keys and the command line follow from this catalogue. `LEADS` are resources that bring
+guarded ones along without an event of their own.
 """
 
 from guards import container_registry, disk, snapshot
+from guards.engine.model import Lead
 
 GUARDS = (disk.GUARD, snapshot.GUARD, container_registry.GUARD)
+
+LEADS: tuple[Lead, ...] = ()

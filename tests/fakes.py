@@ -15,8 +15,8 @@ from typing import Any
 from guards.engine.errors import Gone
 from guards.engine.ids import ResourceId
 from guards.engine.model import Body
-from guards.engine.notify.ports import MOST_WRITES, Conflict, Delete, Insert, Row, Write
 from guards.engine.ports import Receipt
+from guards.engine.store import MOST_WRITES, Conflict, Delete, Insert, Row, Write
 
 START = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 
@@ -71,6 +71,9 @@ class Clock:
     def monotonic(self) -> float:
         return 1000 + self.passed
 
+    async def sleep(self, seconds: float) -> None:
+        self.passed += seconds
+
 
 class Arm:
     """Resources by lower-case ID; a PATCH is a JSON merge, null removes.
@@ -88,6 +91,9 @@ class Arm:
         self.pipelines: list[Body] = []
         self.deaf: set[str] = set()
         self.at_patch: Callable[[], None] = lambda: None
+        self.posts: list[tuple[str, str]] = []
+        self.deleted: list[str] = []
+        self.at_post: Callable[[], None] = lambda: None
 
     async def get(self, resource: ResourceId, api_version: str, deadline: float) -> Body:
         self.asked.append(resource)
@@ -118,7 +124,32 @@ class Arm:
         self.asked.append(resource)
         await self._trouble.enter("arm.children")
         self._trouble.leave()
-        return self.pipelines
+        below = f"{resource.key}/{type_}/".lower()
+        there = [b for key, b in self.bodies.items() if key.startswith(below)]
+        return self.pipelines or copy.deepcopy(there)
+
+    async def post(
+        self, resource: ResourceId, action: str, api_version: str, deadline: float
+    ) -> None:
+        """Ends the links of a disk or snapshot, if that is the action."""
+        self.asked.append(resource)
+        self.posts.append((resource.key, action))
+        self.at_post()
+        await self._trouble.enter("arm.post")
+        state = self._body(resource).get("properties", {}).get("diskState")
+        if action == "endGetAccess" and state in {"ActiveSAS", "ActiveSASFrozen", "ActiveUpload"}:
+            self._body(resource)["properties"]["diskState"] = "Unattached"
+        self._trouble.leave()
+
+    async def delete(self, resource: ResourceId, api_version: str, deadline: float) -> None:
+        self.asked.append(resource)
+        await self._trouble.enter("arm.delete")
+        self.deleted.append(resource.key)
+        self.bodies.pop(resource.key, None)
+        self.pipelines = [
+            one for one in self.pipelines if str(one.get("id", "")).lower() != resource.key
+        ]
+        self._trouble.leave()
 
     def _body(self, resource: ResourceId) -> dict[str, Any]:
         if resource.key not in self.bodies:

@@ -16,7 +16,7 @@ from azure.data.tables.aio import TableClient
 
 from guards.edges.queues import TROUBLE, code_of
 from guards.engine.errors import Transient
-from guards.engine.notify.ports import MOST_WRITES, Conflict, Delete, Insert, Row, Write
+from guards.engine.store import MOST_WRITES, Conflict, Delete, Insert, Row, Write
 
 log = logging.getLogger(__name__)
 

@@ -34,6 +34,25 @@ MAX_TEXT = 2048
 
 
 @dataclass(frozen=True, slots=True)
+class Exposure:
+    """A SAS link that was out: since when, by whom, for how long. None where it is not known.
+
+    Attributes:
+        access: Read or Write, as asked for, and `duration_s` the life that was asked for.
+        state_after: `diskState` as Azure showed it after the revocation.
+        statement: what that means, in a sentence or two.
+    """
+
+    statement: str
+    granted_at: str | None = None
+    access: str | None = None
+    duration_s: int | None = None
+    revoked_at: str | None = None
+    seconds_open: float | None = None
+    state_after: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Alert:
     """One alert; times are UTC, ISO 8601; None where there is nothing to say."""
 
@@ -55,6 +74,8 @@ class Alert:
     correlation_id: str = ""
     policy_hash: str = ""
     undo: tuple[Body, ...] = ()
+    exposure: Exposure | None = None
+    deleted: tuple[Body, ...] = ()
 
     def of(self, change: ResourceChange) -> "Alert":
         """The same alert with what the event says: who, which operation, when."""
@@ -106,6 +127,22 @@ class Alert:
             "correlationId": self.correlation_id,
             "policyHash": self.policy_hash,
             "undo": list(self.undo),
+            "exposure": self._exposure_json(),
+            "deleted": list(self.deleted),
+        }
+
+    def _exposure_json(self) -> dict[str, Any] | None:
+        seen = self.exposure
+        return seen and {
+            "grantedAt": seen.granted_at,
+            "access": seen.access,
+            "durationSeconds": seen.duration_s,
+            "revokedAt": seen.revoked_at,
+            "secondsOpen": seen.seconds_open,
+            "caller": self.caller.name or self.caller.object_id or self.caller.app_id or None,
+            "ipAddress": self.caller.ip_address or None,
+            "stateAfter": seen.state_after,
+            "statement": seen.statement,
         }
 
 

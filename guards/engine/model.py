@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from guards.engine.ids import ResourceId
+
 type Body = Mapping[str, Any]
 """A resource as ARM returns it."""
 
@@ -86,6 +88,15 @@ class Caller:
 
 
 @dataclass(frozen=True, slots=True)
+class Request:
+    """What the caller asked for, where the event has it: for a link, or for an import's source."""
+
+    access: str = ""
+    duration_s: int = 0
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ResourceChange:
     """An event after parsing: where to look, and who led there. Times are UTC, ISO 8601."""
 
@@ -96,6 +107,18 @@ class ResourceChange:
     resource: str
     correlation_id: str
     caller: Caller
+    request: Request = Request()
+
+
+class Kind(StrEnum):
+    """What a rule is about, and so what can be done about a finding."""
+
+    SETTING = "setting"
+    """A value that one PATCH sets."""
+    STATE = "state"
+    """What Azure reports of a resource and a step can end, such as a SAS link that is out."""
+    REPORTED = "reported"
+    """What the guard cannot or must not change: its mode is audit or off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +127,8 @@ class Rule:
 
     `allowed`, `default_mode` and `options` (name, default) are what a policy that does not name
     the rule means; `minimum` is what the profile of that name has instead. `values` are all that
-    Azure knows. `severity` is the worst that a finding of the rule can have.
+    Azure knows. `severity` is the worst that a finding of the rule can have. Values are text; of a
+    `boolean` one ARM has true and false.
     """
 
     id: str
@@ -117,6 +141,8 @@ class Rule:
     default_mode: Mode = Mode.ENFORCE
     options: tuple[tuple[str, Any], ...] = ()
     minimum: tuple[tuple[str, Any], ...] = ()
+    kind: Kind = Kind.SETTING
+    boolean: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +165,21 @@ class Patch:
     otherwise: Body | None = None
 
 
-type Step = Patch
+@dataclass(frozen=True, slots=True)
+class RevokeAccess:
+    """One `endGetAccess`: it ends every SAS link to the resource."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteChild:
+    """One DELETE of a child that Azure wants gone first; its body is saved before."""
+
+    type: str
+    name: str
+    api_version: str
+
+
+type Step = Patch | RevokeAccess | DeleteChild
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,13 +196,15 @@ class Blocked:
     """Why findings cannot be closed by the guard, and what a person has to do.
 
     `by_caller` is the severity instead when the event is the write of a known caller: somebody is
-    opening it now, it has not been standing open.
+    opening it now, it has not been standing open. `deferred` says that the guard will close them
+    by itself, at a later look, once what is in the way is gone.
     """
 
     rules: tuple[str, ...]
     reason: str
     severity: Severity
     by_caller: Severity | None = None
+    deferred: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,11 +235,44 @@ type TypePolicy = Mapping[str, RuleSettings]
 
 @dataclass(frozen=True, slots=True)
 class Children:
-    """Child resources to list when ARM refuses a PATCH, and the sentence that explains them."""
+    """Child resources to list when ARM refuses a PATCH, and the sentence that explains them.
+
+    Where the option of this name of the rule says `delete`, they are saved and deleted.
+    """
 
     type: str
     api_version: str
     explanation: str
+    rule: str = ""
+    option: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """One more GET that judging a body takes: `guards.engine.rules.known` has what it found.
+
+    Either the children of a type, listed, or another resource.
+    """
+
+    name: str
+    api_version: str
+    children: str = ""
+    resource: ResourceId | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    """SAS links to a resource's data: which rule they break, and what hands them out.
+
+    Attributes:
+        rule: the rule that a link which is out deviates from.
+        grants: the operations that hand one out.
+        shown: whether the resource's body tells that a link is out.
+    """
+
+    rule: str
+    grants: tuple[str, ...]
+    shown: bool = True
 
 
 @dataclass(frozen=True, slots=True, eq=False)  # one of a kind: comparing all of it costs time
@@ -217,6 +292,11 @@ class Guard:
         refusal: children to list when a PATCH is refused.
         also_changes: paths without a rule that the plan may change along.
         undo_apart: whether old values go back one request at a time, in the order of the rules.
+        links: how SAS links to its data come and go, if there are any.
+        exports: operations that are told of each time they happen, like a new finding.
+        lookups: what else to read before a body can be judged, by the policy in force.
+        beneficiary: the object ID that a body gives rights to; nothing is found of an exporter.
+        listed_by: only resources that an option of this name lists in the policy are looked at.
     """
 
     resource_type: str
@@ -231,3 +311,33 @@ class Guard:
     refusal: Children | None = None
     also_changes: tuple[str, ...] = ()
     undo_apart: bool = False
+    links: Links | None = None
+    exports: tuple[str, ...] = ()
+    lookups: Callable[[Body, TypePolicy], tuple[Lookup, ...]] = lambda *_: ()
+    beneficiary: Callable[[Body], str] = lambda _: ""
+    listed_by: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Lead:
+    """A resource that is not guarded itself and leads to some that are: a machine to its disks.
+
+    Attributes:
+        resource_type: Azure's name of the type.
+        api_version: sent with its one request.
+        operations: the operations whose events are followed.
+        permissions: the RBAC actions the guard's role needs for it.
+        leads_to: the guarded type it leads to.
+        resources: the IDs that a body names; not believed, but parsed.
+        children: the child type to list, page by page, instead of reading the resource itself.
+        grants: those of its operations that hand out links to all it leads to.
+    """
+
+    resource_type: str
+    api_version: str
+    operations: tuple[str, ...]
+    permissions: tuple[str, ...]
+    leads_to: str
+    resources: Callable[[Body], Sequence[object]]
+    children: str = ""
+    grants: tuple[str, ...] = ()

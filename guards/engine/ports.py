@@ -9,8 +9,9 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from guards.engine.ids import ResourceId
-from guards.engine.model import Body, Guard, Mode
+from guards.engine.model import Body, Guard, Lead, Mode
 from guards.engine.policy import Policy
+from guards.engine.store import Store
 
 
 class Arm(Protocol):
@@ -35,7 +36,23 @@ class Arm(Protocol):
     async def children(
         self, resource: ResourceId, type_: str, api_version: str, deadline: float
     ) -> Sequence[Body]:
-        """The children of one type, first page."""
+        """The children of one type, of all pages; `type_` may be an extension's path."""
+        ...
+
+    async def post(
+        self, resource: ResourceId, action: str, api_version: str, deadline: float
+    ) -> None:
+        """POST an action without a body, and wait until Azure is done.
+
+        Raises StillRunning if Azure accepted it and is not done by the deadline.
+        """
+        ...
+
+    async def delete(self, resource: ResourceId, api_version: str, deadline: float) -> None:
+        """DELETE, and wait until Azure is done; one that is not there is fine.
+
+        Raises StillRunning if Azure accepted it and is not done by the deadline.
+        """
         ...
 
 
@@ -83,6 +100,8 @@ class Ports:
         policy: reads the policy; raises Transient while it cannot be read.
         own_id: the object ID of the guard's own identity, "" while unknown.
         own_names: how Azure may name that identity as a writer (`systemData.lastModifiedBy`).
+        sleep: lets seconds pass.
+        store: what all instances know together; most events never ask it.
         cap: GUARD_MODE.
         budget_s: seconds for one look; Event Grid waits 30 s for an answer.
     """
@@ -95,6 +114,9 @@ class Ports:
     policy: Callable[[], Awaitable[Policy]]
     own_id: Callable[[], Awaitable[str]]
     own_names: Callable[[], Awaitable[frozenset[str]]]
+    store: Store
+    sleep: Callable[[float], Awaitable[None]]
+    leads: tuple[Lead, ...] = ()
     cap: Mode = Mode.ENFORCE
     budget_s: float = 20.0
 

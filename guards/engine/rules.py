@@ -27,7 +27,28 @@ def _parts(path: str) -> tuple[str, ...]:
 def text_at(body: Body, path: str) -> str | None:
     """The value at a path as text; None where absent. Another type never looks allowed."""
     value = at(body, path)
+    if isinstance(value, bool):
+        return "true" if value else "false"
     return value if value is None or isinstance(value, str) else repr(value)[:80]
+
+
+KNOWN = "exportGuard"
+"""The key under which the engine adds to a body what Azure told elsewhere; ARM has none such."""
+
+
+def known(body: Body, name: str) -> Any:
+    """What a lookup of this name found, or an event said; None where nobody looked."""
+    return at(body, f"{KNOWN}.{name}")
+
+
+def with_known(body: Body, **facts: Any) -> Body:
+    """The body with more of what is known beside it."""
+    return {**body, KNOWN: {**(body.get(KNOWN) or {}), **facts}}
+
+
+def wire(rule: Rule, value: str | None) -> Any:
+    """A value as ARM's JSON has it."""
+    return value if value is None or not rule.boolean else value.lower() == "true"
 
 
 _TERMINAL_STATES = {"succeeded", "failed", "canceled"}
@@ -39,7 +60,7 @@ def in_progress(body: Body) -> bool:
     return state is not None and state.lower() not in _TERMINAL_STATES
 
 
-def nested(path: str, value: str | None) -> dict[str, Any]:
+def nested(path: str, value: Any) -> dict[str, Any]:
     """`a.b.c`, v -> {"a": {"b": {"c": v}}}."""
     first, _, rest = path.partition(".")
     return {first: nested(rest, value) if rest else value}

@@ -8,6 +8,7 @@
 An event that is only guarded imports nothing of what delivering needs.
 """
 
+import asyncio
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -17,7 +18,7 @@ import aiohttp
 from azure.mgmt.compute.aio import ComputeManagementClient
 from azure.mgmt.containerregistry.aio import ContainerRegistryManagementClient
 
-from guards import GUARDS
+from guards import GUARDS, LEADS
 from guards.edges import http
 from guards.edges.arm import AzureResourceManager
 from guards.edges.identity import Identity
@@ -34,6 +35,7 @@ from guards.wiring.storage import (
     DELIVERIES_QUEUE,
     EVENTS_QUEUE,
     WORK_QUEUE,
+    LaterStore,
     Storage,
 )
 
@@ -97,6 +99,7 @@ class App:
             transport=transport,
             clients={
                 "Microsoft.Compute": ComputeManagementClient,
+                "Microsoft.Authorization": ComputeManagementClient,  # any has endpoint and token
                 "Microsoft.ContainerRegistry": ContainerRegistryManagementClient,
             },
         )
@@ -116,6 +119,9 @@ class App:
             policy=keeper.current,
             own_id=self._identity.own_id,
             own_names=self._identity.own_names,
+            store=LaterStore(self._storage.table),
+            sleep=asyncio.sleep,
+            leads=LEADS,
             cap=settings.cap,
             budget_s=settings.budget_s,
         )

@@ -62,7 +62,7 @@ class PostOffice:
             channels={one.name: makers.channel(one) for one in configured},
             deliveries=StorageQueue(storage.queue(DELIVERIES_QUEUE)),
             given_up=StorageQueue(storage.queue(f"{DELIVERIES_QUEUE}-poison")),
-            store=storage.table(),
+            store=ports.store,
             clock=ports.clock,
             routes=self._routes,
             ticket=lambda: uuid4().hex,

@@ -10,12 +10,42 @@ from guards.edges.identity import Identity
 from guards.wiring.settings import STORAGE, Settings, SettingsError
 
 if TYPE_CHECKING:
-    from guards.engine.notify.ports import Store
+    from collections.abc import Callable, Sequence
+
+    from guards.engine.store import Row, Store, Write
 
 WORK_QUEUE = "guard-work"
 ALERTS_QUEUE = "guard-alerts"
 EVENTS_QUEUE = "guard-events"
 DELIVERIES_QUEUE = "guard-deliveries"
+
+
+class LaterStore:
+    """The `Store` port, made when it is first used: most events never need a table's client."""
+
+    def __init__(self, make: "Callable[[], Store]") -> None:
+        self._make = make
+        self._made: Store | None = None
+
+    @property
+    def _store(self) -> "Store":
+        if self._made is None:
+            self._made = self._make()
+        return self._made
+
+    async def get(self, partition: str, key: str) -> "Row | None":
+        """As `Store.get`."""
+        return await self._store.get(partition, key)
+
+    async def page(
+        self, partition: str, prefix: str, limit: int, *, after: str = ""
+    ) -> "Sequence[Row]":
+        """As `Store.page`."""
+        return await self._store.page(partition, prefix, limit, after=after)
+
+    async def write(self, partition: str, *writes: "Write") -> None:
+        """As `Store.write`."""
+        await self._store.write(partition, *writes)
 
 
 class Storage:

@@ -11,8 +11,9 @@ from azure.core.credentials import AccessToken
 
 from guards.edges import http
 from guards.engine.errors import Terminal, Transient
-from guards.engine.notify.ports import Channel, Delete, Post
+from guards.engine.notify.ports import Channel, Post
 from guards.engine.notify.routes import Route, Routes
+from guards.engine.store import Delete
 from guards.wiring import App, SettingsError, SystemClock, open_app
 from guards.wiring.channels import read
 from guards.wiring.post import Broken, Makers

@@ -11,7 +11,7 @@ from azure.data.tables.aio import TableClient
 
 from guards.edges.tables import TABLE, TableStore
 from guards.engine.errors import Transient
-from guards.engine.notify.ports import Conflict, Delete, Insert, Put, Store, Value
+from guards.engine.store import Conflict, Delete, Insert, Put, Store, Value
 from sandbox.processes import free_port
 from sandbox.storage import ACCOUNT, KEY, Tables
 from tests.fakes import Store as FakeStore

@@ -4,7 +4,7 @@ import json
 from dataclasses import replace
 from typing import Any
 
-from guards import GUARDS
+from guards import GUARDS, LEADS
 from guards.engine import intake, policy
 from guards.engine.errors import Transient
 from guards.engine.look import Result
@@ -12,7 +12,7 @@ from guards.engine.model import Body, Mode
 from guards.engine.policy import Policy
 from guards.engine.ports import Ports
 from tests.engine.samples import DISK_ID, GUARD_ID
-from tests.fakes import START, Arm, Clock, Crash, Message, Queue, Trouble
+from tests.fakes import START, Arm, Clock, Crash, Message, Queue, Store, Trouble
 
 
 class World:
@@ -33,6 +33,7 @@ class World:
         self.arm = Arm(self.trouble, self.clock, bodies)
         self.work = Queue("work", self.trouble, self.clock)
         self.alert_queue = Queue("alerts", self.trouble, self.clock)
+        self.store = Store(self.trouble)
         self.policy = policy.parse(f"version: 1\n{rules}", GUARDS, START)
         self._own_id = own_id
         self.ports = Ports(
@@ -44,6 +45,9 @@ class World:
             policy=self._policy,
             own_id=self._own,
             own_names=self._names,
+            store=self.store,
+            sleep=self.clock.sleep,
+            leads=LEADS,
             cap=cap,
         )
 

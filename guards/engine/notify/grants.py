@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from guards.engine.errors import Transient
 from guards.engine.notify.limits import Limit
-from guards.engine.notify.ports import Conflict, Insert, Put, Row, Store
+from guards.engine.store import Conflict, Insert, Put, Row, Store
 
 PARTITION = "limits"
 

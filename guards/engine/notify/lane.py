@@ -14,7 +14,8 @@ from typing import Any, get_type_hints
 from guards.engine.errors import Transient
 from guards.engine.notify.deliveries import Delivery
 from guards.engine.notify.outbox import partition
-from guards.engine.notify.ports import Conflict, Insert, Post, Put, Row
+from guards.engine.notify.ports import Post
+from guards.engine.store import Conflict, Insert, Put, Row
 
 SEND_S = 30.0
 """What one message to a channel may take."""

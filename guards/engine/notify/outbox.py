@@ -18,17 +18,7 @@ from itertools import chain
 from guards.engine.model import Outcome
 from guards.engine.notify.deliveries import MAX_BYTES, identity
 from guards.engine.notify.parcel import Item
-from guards.engine.notify.ports import (
-    MOST_WRITES,
-    Conflict,
-    Delete,
-    Insert,
-    Put,
-    Row,
-    Store,
-    Value,
-    Write,
-)
+from guards.engine.store import MOST_WRITES, Conflict, Delete, Insert, Put, Row, Store, Value, Write
 
 WAITING, SENT, UNDELIVERED = "waiting", "sent", "undelivered"
 """What a mark says."""

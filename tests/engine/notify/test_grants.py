@@ -10,7 +10,7 @@ from guards.engine.errors import Transient
 from guards.engine.notify import limits
 from guards.engine.notify.grants import PARTITION, Grants
 from guards.engine.notify.limits import Limit
-from guards.engine.notify.ports import Put
+from guards.engine.store import Put
 from tests.fakes import Store, Trouble
 
 NOW = 1_793_000_000.0

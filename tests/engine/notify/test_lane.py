@@ -18,7 +18,7 @@ from guards.engine.notify import deliver, lane
 from guards.engine.notify.deliveries import identity
 from guards.engine.notify.lane import LEASE_S, Lane, State
 from guards.engine.notify.outbox import WAITING
-from guards.engine.notify.ports import Put
+from guards.engine.store import Put
 from tests.engine.notify.office import Office, alert
 from tests.fakes import Message, Queue, Store, Trouble
 

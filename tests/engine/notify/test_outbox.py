@@ -23,7 +23,7 @@ from guards.engine.notify.outbox import (
     Outbox,
 )
 from guards.engine.notify.parcel import Item
-from guards.engine.notify.ports import Delete, Put, Value
+from guards.engine.store import Delete, Put, Value
 from tests.engine.notify.office import alert
 from tests.fakes import Store, Trouble
 

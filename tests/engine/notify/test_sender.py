@@ -12,8 +12,9 @@ from guards.engine.notify.deliveries import identity
 from guards.engine.notify.lane import SEND_S
 from guards.engine.notify.outbox import KEPT_S, REMEMBERED_S
 from guards.engine.notify.parcel import Item, Parcel
-from guards.engine.notify.ports import Another, Put, Sent
+from guards.engine.notify.ports import Another, Sent
 from guards.engine.notify.sender import CLEAN_S, WORK_S, Sender
+from guards.engine.store import Put
 from tests.engine.notify.office import FakeChannel, Office, alert
 from tests.fakes import Crash
 
