@@ -5,9 +5,13 @@ policy's keys and the command line follow from this catalogue. `LEADS` are resou
 guarded ones along without an event of their own.
 """
 
-from guards import container_registry, disk, snapshot
-from guards.engine.model import Lead
+from guards import container_registry, disk, disk_access, leads, restore_point, snapshot
 
-GUARDS = (disk.GUARD, snapshot.GUARD, container_registry.GUARD)
-
-LEADS: tuple[Lead, ...] = ()
+GUARDS = (
+    disk.GUARD,
+    snapshot.GUARD,
+    container_registry.GUARD,
+    restore_point.GUARD,
+    disk_access.GUARD,
+)
+LEADS = leads.LEADS

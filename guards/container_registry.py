@@ -7,6 +7,7 @@ exports off public access cannot be turned on again, so undo turns exports on fi
 
 from collections.abc import Sequence
 
+from guards import registry_doors as doors
 from guards.engine.events import clean
 from guards.engine.model import (
     Blocked,
@@ -15,13 +16,15 @@ from guards.engine.model import (
     Children,
     Finding,
     Guard,
+    Lookup,
+    Mode,
     Patch,
     Plan,
     Rule,
     Severity,
     TypePolicy,
 )
-from guards.engine.rules import at, complies, deviations, merged, nested, text_at
+from guards.engine.rules import KNOWN, at, complies, deviations, merged, nested, text_at, wire
 
 TYPE = "Microsoft.ContainerRegistry/registries"
 API_VERSION = "2025-11-01"
@@ -38,6 +41,7 @@ EXPORT_POLICY = Rule(
     desired="disabled",
     when_absent="enabled",
     severity=Severity.HIGH,
+    options=(("export_pipelines", "audit"),),
 )
 PUBLIC_NETWORK = Rule(
     id="publicNetworkAccess",
@@ -49,12 +53,30 @@ PUBLIC_NETWORK = Rule(
     severity=Severity.HIGH,
     options=(("when_unreachable", "block"),),
 )
-RULES = (EXPORT_POLICY, PUBLIC_NETWORK)
+EXPORTS = (EXPORT_POLICY, PUBLIC_NETWORK)
+"""The settings that Azure takes only together."""
+
+SETTINGS = (*EXPORTS, *doors.SETTINGS)
+RULES = (*SETTINGS, *doors.REPORTED)
 
 
 def inspect(body: Body, policy: TypePolicy) -> tuple[Finding, ...]:
-    """Findings of a registry body."""
-    return deviations(RULES, body, policy)
+    """Findings of a registry body, and of what is known beside it."""
+    found = deviations(_looked_at(policy), body, policy)
+    return (*found, *doors.findings(body, policy)) if KNOWN in body else found
+
+
+def _looked_at(policy: TypePolicy) -> tuple[Rule, ...]:
+    """The settings to evaluate: what is off costs nothing, unless it may satisfy another rule."""
+    exports, public = policy["exportPolicy"], policy["publicNetworkAccess"]
+    if doors.judged(policy) or exports.satisfied_by or public.satisfied_by:
+        return SETTINGS
+    return () if exports.mode is public.mode is Mode.OFF else EXPORTS
+
+
+def lookups(_: Body, policy: TypePolicy) -> tuple[Lookup, ...]:
+    """The children to list before a registry can be judged."""
+    return doors.lookups(policy, API_VERSION)
 
 
 def _reachable_privately(body: Body) -> bool:
@@ -70,7 +92,7 @@ def _reachable_privately(body: Body) -> bool:
 
 
 def _block(body: Body, wanted: set[str], policy: TypePolicy) -> Blocked | None:
-    rules = tuple(rule.id for rule in RULES if rule.id in wanted)
+    rules = tuple(rule.id for rule in EXPORTS if rule.id in wanted)
     tier = clean(text_at(body, "sku.name")) or "unknown"
     if tier.lower() != "premium":
         return Blocked(
@@ -102,19 +124,24 @@ def _block(body: Body, wanted: set[str], policy: TypePolicy) -> Blocked | None:
 
 
 def plan(body: Body, findings: Sequence[Finding], policy: TypePolicy) -> Plan:
-    """Both settings in one PATCH, or the reason why the registry cannot be closed."""
-    if not findings:
-        return Plan()
-    wanted = {finding.rule for finding in findings}
-    blocked = _block(body, wanted, policy)
-    if blocked:
+    """The settings in one PATCH, and the reason why exports cannot be closed with them."""
+    pairs = [(rule, one) for rule in SETTINGS for one in findings if one.rule == rule.id]
+    wanted = {rule.id for rule, _ in pairs if rule in EXPORTS}
+    blocked = _block(body, wanted, policy) if wanted else None
+    closable = [pair for pair in pairs if not blocked or pair[0].id not in blocked.rules]
+    if not closable:
         return Plan(blocked=blocked)
-    in_order = [finding for rule in RULES for finding in findings if finding.rule == rule.id]
-    return Plan(
-        steps=(Patch(merged(*(nested(f.path, f.desired) for f in in_order))),),
-        changes=tuple(Change(f.path, f.actual, f.desired) for f in in_order),
-    )
+    patch = merged(*(nested(one.path, wire(rule, one.desired)) for rule, one in closable))
+    changes = tuple(Change(one.path, one.actual, one.desired) for _, one in closable)
+    return Plan((Patch(patch),), changes, blocked)
 
+
+EXPORTING = (
+    f"{TYPE}/exportPipelines/write",
+    f"{TYPE}/pipelineRuns/write",
+    doors.IMPORT_IMAGE,
+)
+"""Each of these is an export, or prepares one."""
 
 GUARD = Guard(
     resource_type=TYPE,
@@ -126,8 +153,13 @@ GUARD = Guard(
         # is undocumented
         f"{TYPE}/privateEndpointConnections/write",
         f"{TYPE}/privateEndpointConnections/delete",
+        *EXPORTING,
+        f"{TYPE}/tokens/write",
+        f"{TYPE}/scopeMaps/write",
+        f"{TYPE}/connectedRegistries/write",
+        f"{TYPE}/cacheRules/write",
     ),
-    own_operations=(f"{TYPE}/write",),
+    own_operations=(f"{TYPE}/write", f"{TYPE}/exportPipelines/delete"),
     permissions=(
         f"{TYPE}/read",
         f"{TYPE}/write",
@@ -135,6 +167,12 @@ GUARD = Guard(
         f"{TYPE}/operationStatuses/read",
         f"{TYPE}/privateEndpointConnections/read",
         f"{TYPE}/exportPipelines/read",
+        f"{TYPE}/exportPipelines/delete",
+        f"{TYPE}/tokens/read",
+        f"{TYPE}/scopeMaps/read",
+        f"{TYPE}/connectedRegistries/read",
+        f"{TYPE}/cacheRules/read",
+        "Microsoft.Insights/diagnosticSettings/read",
     ),
     inspect=inspect,
     plan=plan,
@@ -143,6 +181,10 @@ GUARD = Guard(
         EXPORT_PIPELINES_API_VERSION,
         "Azure does not disable exports while export pipelines exist: delete them first "
         "(az resource delete --ids ...)",
+        rule=EXPORT_POLICY.id,
+        option="export_pipelines",
     ),
     undo_apart=True,  # Azure refuses public access while exports are off: exports first
+    exports=EXPORTING,
+    lookups=lookups,
 )

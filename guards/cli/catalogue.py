@@ -4,7 +4,8 @@ import json
 from collections.abc import Sequence
 from typing import Any, TextIO
 
-from guards import GUARDS
+from guards import GUARDS, LEADS
+from guards.engine.model import Guard, Lead
 
 ROLE_NAME = "Export Guard"
 
@@ -24,13 +25,17 @@ def role_definition(scopes: Sequence[str]) -> dict[str, Any]:
 
 
 def permissions() -> list[str]:
-    """Every RBAC action of the guards, in the catalogue's order."""
-    return [permission for guard in GUARDS for permission in guard.permissions]
+    """Every RBAC action of the guards and leads once, in the catalogue's order."""
+    return list(dict.fromkeys(action for one in _every() for action in one.permissions))
 
 
 def operations() -> list[str]:
-    """The operation names whose events the guards want, in the catalogue's order."""
-    return [operation for guard in GUARDS for operation in guard.operations]
+    """The operation names whose events the guards and leads want, in the catalogue's order."""
+    return [operation for one in _every() for operation in one.operations]
+
+
+def _every() -> tuple[Guard | Lead, ...]:
+    return (*GUARDS, *LEADS)
 
 
 def print_role(scopes: Sequence[str], out: TextIO) -> None:

@@ -17,6 +17,7 @@ _NETWORK = "properties.networkAccessPolicy"
 _PUBLIC = "properties.publicNetworkAccess"
 _AUTH = "properties.dataAccessAuthMode"
 _EXPORTS = "properties.policies.exportPolicy.status"
+_PULL = "properties.anonymousPullEnabled"
 
 
 class Say(StrEnum):
@@ -218,6 +219,15 @@ def _policy_registry_public(body: Body) -> _Answer:
     return _say(passes), reason, _PUBLIC_ONLY if passes else _WANTS_NO_PUBLIC
 
 
+def _policy_anonymous_pull(body: Body) -> _Answer:
+    passes = not _is(body, _PULL, "true")
+    reason = f"fails only if anonymousPullEnabled is true; it is {_shown(body, _PULL)}"
+    if passes:
+        return Say.PASSES, reason, "looks at anonymous pull only; Export Guard at exports, too"
+    contrast = "wants anonymousPullEnabled false; Export Guard's rule for it is off"
+    return Say.FAILS, reason, f"{contrast} unless the policy turns it on"
+
+
 def _psrule_exports(body: Body) -> _Answer:
     if not _is(body, "sku.name", "Premium") and not _is(body, "sku.tier", "Premium"):
         tier = _shown(body, "sku.name")
@@ -318,6 +328,22 @@ _REGISTRY_CHECKS = (
         "Azure Policy",
         "0fdf0491 Public network access should be disabled for Container registries (1.0.0)",
         _policy_registry_public,
+    ),
+    _Check(
+        "Azure Policy",
+        "9f2dea28 Container registries should have anonymous authentication disabled. (1.0.0)",
+        _policy_anonymous_pull,
+    ),
+    _Check(
+        "Azure Policy",
+        "ff05e24e Container registries should have repository scoped access token disabled. "
+        "(1.0.0)",
+        _always(Say.NOT_APPLICABLE, "judges each token, not the registry"),
+    ),
+    _Check(
+        "Azure Policy",
+        "84497762 Container registries should prevent cache rule creation (1.0.0)",
+        _always(Say.NOT_APPLICABLE, "judges each cache rule, not the registry"),
     ),
     _Check("CIS", "exports", _none("no recommendation on the exports of registries was found")),
     _Check(

@@ -14,6 +14,7 @@ from guards.engine.ids import ResourceId
 from guards.engine.model import Body, Mode
 from guards.engine.policy import Policy
 from guards.engine.ports import Ports, Receipt
+from guards.engine.store import Delete, Row, Write
 
 
 class Clock:
@@ -55,8 +56,46 @@ class Arm:
     async def children(
         self, resource: ResourceId, type_: str, api_version: str, deadline: float
     ) -> Sequence[Body]:
-        """Never: they are listed after a PATCH that was refused."""
-        _refuse("a list of children after a PATCH")
+        """Those of the type that are there."""
+        self.reads += 1
+        below = f"{resource.key}/{type_}/".lower()
+        return [body for key, body in self.bodies.items() if key.startswith(below)]
+
+    async def post(
+        self, resource: ResourceId, action: str, api_version: str, deadline: float
+    ) -> None:
+        """Never."""
+        _refuse("a POST")
+
+    async def delete(self, resource: ResourceId, api_version: str, deadline: float) -> None:
+        """Never."""
+        _refuse("a DELETE")
+
+
+class Store:
+    """Rows that live as long as the process."""
+
+    def __init__(self) -> None:
+        self._rows: dict[tuple[str, str], Row] = {}
+
+    async def get(self, partition: str, key: str) -> Row | None:
+        """As `Store.get`."""
+        return self._rows.get((partition, key))
+
+    async def page(
+        self, partition: str, prefix: str, limit: int, *, after: str = ""
+    ) -> Sequence[Row]:
+        """Never: nothing that is only looked at asks for pages."""
+        _refuse("a page of rows")
+
+    async def write(self, partition: str, *writes: Write) -> None:
+        """Keep rows, one after the other; nobody else writes them."""
+        for one in writes:
+            if isinstance(one, Delete):
+                self._rows.pop((partition, one.key), None)
+            else:
+                row = Row(partition, one.key, one.values, str(len(self._rows)))
+                self._rows[partition, one.key] = row
 
 
 class Queue:
@@ -84,6 +123,11 @@ class Queue:
         _refuse("an intent")
 
 
+async def _no_sleep(seconds: float) -> None:
+    """Never: only a change is waited for."""
+    _refuse(f"waiting {seconds} s")
+
+
 def _refuse(what: str) -> NoReturn:
     raise AssertionError(f"{what} where nothing may change")
 
@@ -109,6 +153,8 @@ class Memory:
             policy=self._read_policy,
             own_id=self._own_id,
             own_names=self._own_names,
+            store=Store(),
+            sleep=_no_sleep,
             cap=Mode.AUDIT,
         )
 

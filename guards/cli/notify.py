@@ -4,6 +4,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from guards.cli.notify_samples import SAMPLES
+
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
 
@@ -20,6 +22,12 @@ def add(commands: "_SubParsersAction[argparse.ArgumentParser]") -> None:
     )
     action.add_argument("--channel", metavar="NAME", help="through this one only")
     action.add_argument(
+        "--sample",
+        choices=SAMPLES,
+        default="plain",
+        help="what it looks like; default: %(default)s",
+    )
+    action.add_argument(
         "--settings", type=Path, metavar="FILE", help="also read a local.settings.json"
     )
     action.set_defaults(run=_test)
@@ -29,7 +37,11 @@ def add(commands: "_SubParsersAction[argparse.ArgumentParser]") -> None:
         description="One alert, or a list of them as a digest, as mail and Teams card, on a page "
         "that runs no script and loads nothing.",
     )
-    action.add_argument("alerts", metavar="ALERT.json", help="one alert or a list; - for stdin")
+    what = action.add_mutually_exclusive_group(required=True)
+    what.add_argument(
+        "alerts", metavar="ALERT.json", nargs="?", help="one alert or a list; - for stdin"
+    )
+    what.add_argument("--sample", choices=SAMPLES, help="an alert that is made up")
     action.add_argument("--html", type=Path, required=True, metavar="FILE", help="the page")
     action.set_defaults(run=_render)
 

@@ -6,6 +6,7 @@ import sys
 from typing import Any
 
 from guards.cli import evaluate, notify_page
+from guards.cli.notify_samples import SAMPLES
 from guards.engine.errors import Unreadable
 from guards.engine.events import clean
 from guards.engine.notify.digest import plural
@@ -15,7 +16,7 @@ from guards.engine.notify.parcel import Item
 def run(options: argparse.Namespace) -> int:
     """0, or 2 if the alerts cannot be read or the page cannot be written."""
     try:
-        alerts = _read(options.alerts)
+        alerts = _sampled(options) if options.sample else _read(options.alerts)
     except Unreadable as e:
         print(f"{evaluate.name_of(options.alerts)}: {e}", file=sys.stderr)
         return 2
@@ -28,6 +29,10 @@ def run(options: argparse.Namespace) -> int:
         return 2
     print(f"{options.html}: {plural(len(alerts), 'alert')}, {sizes}")
     return 0
+
+
+def _sampled(options: argparse.Namespace) -> list[dict[str, Any]]:
+    return [SAMPLES[options.sample](options.now).message()]
 
 
 def _document(text: str) -> Any:

@@ -9,17 +9,16 @@ import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from dataclasses import replace
 from pathlib import Path
 
+from guards.cli.notify_samples import SAMPLES
 from guards.engine import alerts
 from guards.engine.alerts import Alert
 from guards.engine.errors import GuardError, Unreadable
 from guards.engine.events import clean
-from guards.engine.model import Outcome, Severity, Source
 from guards.engine.notify.parcel import Item, Parcel
 from guards.engine.notify.ports import Channel
-from guards.engine.shapes import timestamp
 from guards.wiring import channels, trial
 from guards.wiring.channels import ChannelSettings
 
@@ -36,7 +35,8 @@ def run(options: argparse.Namespace) -> int:
     if not wanted:
         print(_nothing(options.channel, configured, environ), file=sys.stderr)
         return 2
-    answers = asyncio.run(_send(wanted, environ.get("AZURE_CLIENT_ID", ""), options.now))
+    sample = SAMPLES[options.sample](options.now)
+    answers = asyncio.run(_send(wanted, environ.get("AZURE_CLIENT_ID", ""), sample))
     for one, (worked, answer) in zip(wanted, answers, strict=True):
         print(f"{one.name} ({one.kind}): {'ok' if worked else 'FAILED'}: {answer}")
     return 0 if all(worked for worked, _ in answers) else 1
@@ -73,15 +73,15 @@ def _nothing(
 
 
 async def _send(
-    wanted: Sequence[ChannelSettings], client_id: str, now: datetime
+    wanted: Sequence[ChannelSettings], client_id: str, sample: Alert
 ) -> list[tuple[bool, str]]:
     async with trial.opened(wanted, client_id) as opened:
-        return await asyncio.gather(*(_try(channel, now) for channel in opened.values()))
+        return await asyncio.gather(*(_try(channel, sample) for channel in opened.values()))
 
 
-async def _try(channel: Channel, now: datetime) -> tuple[bool, str]:
+async def _try(channel: Channel, sample: Alert) -> tuple[bool, str]:
     try:
-        sent = await channel.send(Parcel((Item(_alert(channel.name, now).message()),)), _yes)
+        sent = await channel.send(Parcel((Item(_marked(sample, channel.name).message()),)), _yes)
     except GuardError as e:
         return False, clean(str(e), 500)
     except Exception as e:  # noqa: BLE001 (what the other channels answer is wanted all the same)
@@ -94,13 +94,10 @@ async def _yes() -> bool:
     return True
 
 
-def _alert(channel: str, now: datetime) -> Alert:
-    return Alert(
-        alert_id=alerts.digest("notify test", channel, timestamp(now)),
-        source=Source.WORK,
-        outcome=Outcome.REPORTED_ONLY,
-        severity=Severity.LOW,
-        seen_at=timestamp(now),
+def _marked(sample: Alert, channel: str) -> Alert:
+    return replace(
+        sample,
+        alert_id=alerts.digest("notify test", channel, sample.alert_id),
         reason=f"TEST of the channel {channel}, sent with python -m guards notify test. No "
         "resource was read, and nothing was changed.",
     )

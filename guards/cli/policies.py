@@ -1,7 +1,7 @@
 """`python -m guards policy`: check a policy, or print the JSON Schema of all of them."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, TextIO
@@ -11,6 +11,7 @@ from guards.cli import report
 from guards.engine import policy
 from guards.engine.policy import Policy, PolicyError
 from guards.engine.policy.exemptions import Exemption
+from guards.engine.policy.exporters import Exporter
 from guards.engine.policy.shape import schema
 from guards.engine.policy.text import MAX_SIZE, Mistake
 from guards.engine.shapes import timestamp
@@ -52,8 +53,8 @@ def _sentence(file: object, line: int, place: str, text: str) -> str:
 def check(paths: Sequence[Path], now: datetime, out: TextIO, *, as_json: bool) -> int:
     """Say what is wrong with policies, or what is in them; 0 if nothing is wrong, else 2.
 
-    Stricter than the running app: an exemption that has expired is a mistake here, since whoever
-    checks the file can take it out.
+    Stricter than the running app: what has expired is a mistake here, since whoever checks the
+    file can take it out.
     """
     results = [_checked(path, now) for path in paths]
     if as_json:
@@ -71,15 +72,39 @@ def _checked(path: Path, now: datetime) -> dict[str, Any]:
     except PolicyError as e:
         result["mistakes"] = [_mistake(m) for m in e.mistakes]
         return result
-    late = [(n, e) for n, e in enumerate(read.exemptions) if e.expired(now)]
-    soon = [e for e in read.exemptions if not e.expired(now) and e.expired(now + _SOON)]
+    entries: dict[str, Sequence[Exemption | Exporter]] = {
+        "exemptions": read.exemptions,
+        "exporters": read.exporters,
+    }
+    late = [
+        _expired(f"{name}[{number}]", one)
+        for name, those in entries.items()
+        for number, one in enumerate(those)
+        if one.expired(now)
+    ]
     return {
         **result,
         "hash": read.hash,
-        "mistakes": [_mistake(_expired(number, one)) for number, one in late],
+        "mistakes": [_mistake(one) for one in sorted(late, key=lambda one: one.line)],
         "scopes": len(read.layers) - 1,
-        "exemptions": len(read.exemptions),
-        "expiringSoon": [report.exemption_json(one) for one in soon],
+        **{name: len(those) for name, those in entries.items()},
+        "expiringSoon": [report.exemption_json(one) for one in _soon(read.exemptions, now)],
+        "exportersExpiringSoon": [_exporter_json(one) for one in _soon(read.exporters, now)],
+    }
+
+
+def _soon[T: (Exemption, Exporter)](entries: Iterable[T], now: datetime) -> list[T]:
+    return [one for one in entries if not one.expired(now) and one.expired(now + _SOON)]
+
+
+def _exporter_json(exporter: Exporter) -> dict[str, Any]:
+    return {
+        "principals": list(exporter.principals),
+        "scope": exporter.scope.text,
+        "purpose": exporter.purpose,
+        "owner": exporter.owner,
+        "expiresOn": timestamp(exporter.expires_on),
+        "hours": exporter.hours,
     }
 
 
@@ -87,11 +112,11 @@ def _mistake(mistake: Mistake) -> dict[str, Any]:
     return {"line": mistake.line, "place": mistake.place, "text": mistake.text}
 
 
-def _expired(number: int, exemption: Exemption) -> Mistake:
-    ended = timestamp(exemption.expires_on)
+def _expired(place: str, entry: Exemption | Exporter) -> Mistake:
+    ended = timestamp(entry.expires_on)
     return Mistake(
-        exemption.line,
-        f"exemptions[{number}].expires_on",
+        entry.line,
+        f"{place}.expires_on",
         f"expired at {ended} and counts no more; take it out, or have a new date approved",
     )
 
@@ -102,12 +127,14 @@ def _print(result: dict[str, Any], out: TextIO) -> None:
     if result["mistakes"]:
         return
     out.write(
-        f"{file}: good: {result['scopes']} scopes, {result['exemptions']} exemptions, SHA-256 "
-        f"{result['hash']}\n"
+        f"{file}: good: {result['scopes']} scopes, {result['exemptions']} exemptions, "
+        f"{result['exporters']} exporters, SHA-256 {result['hash']}\n"
     )
     for one in result["expiringSoon"]:
         where = one["scope"] or f"tag {one['tag']['name']}"
         out.write(f"{file}: note: the exemption of {where} expires at {one['expiresOn']}\n")
+    for one in result["exportersExpiringSoon"]:
+        out.write(f"{file}: note: the exporter of {one['scope']} expires at {one['expiresOn']}\n")
 
 
 def print_schema(out: TextIO) -> None:

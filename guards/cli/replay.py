@@ -27,7 +27,18 @@ from guards.engine.decide import Verdict, decide
 from guards.engine.errors import Unreadable
 from guards.engine.events import clean
 from guards.engine.ids import ResourceId
-from guards.engine.model import Body, Caller, Guard, Mode, Outcome, Plan, ResourceChange
+from guards.engine.look import Result
+from guards.engine.model import (
+    Body,
+    Caller,
+    Granter,
+    Guard,
+    Mode,
+    Outcome,
+    Plan,
+    ResourceChange,
+    RevokeAccess,
+)
 from guards.engine.policy import Policy
 from guards.engine.policy.exemptions import Exemption, moment
 
@@ -199,7 +210,7 @@ async def replayed(event: object, memory: Memory) -> Replayed:
     change, located, mistake = _NO_CHANGE, None, ""
     try:
         change = events.parse(event)
-        located = locate(change, GUARDS)
+        located = _guarded(change)
     except Unreadable as e:
         mistake = str(e)
     time = _time(change)
@@ -213,7 +224,7 @@ async def replayed(event: object, memory: Memory) -> Replayed:
     elif result.outcome in _NOT_JUDGED:
         end = End(_NOT_JUDGED[result.outcome], result.reason)
     else:
-        end = _enforced(*located, memory, await memory.ports.policy(), result.reason)
+        end = _enforced(*located, memory, await memory.ports.policy(), result)
     return Replayed(
         time=time,
         change=change,
@@ -226,6 +237,11 @@ async def replayed(event: object, memory: Memory) -> Replayed:
     )
 
 
+def _guarded(change: ResourceChange) -> tuple[Guard, ResourceId] | None:
+    located = locate(change, GUARDS)
+    return (located[0], located[1]) if located and isinstance(located[0], Guard) else None
+
+
 def _time(change: ResourceChange) -> datetime | None:
     try:
         return moment(change.event_time)
@@ -234,13 +250,16 @@ def _time(change: ResourceChange) -> datetime | None:
 
 
 def _enforced(
-    guard: Guard, resource: ResourceId, memory: Memory, policy: Policy, reported: str
+    guard: Guard, resource: ResourceId, memory: Memory, policy: Policy, seen: Result
 ) -> End:
     """The policy's own word on a resource that was read, with nothing to cap it."""
     body = memory.arm.bodies[resource.key]
-    verdict = decide(guard, resource, body, policy, Mode.ENFORCE, memory.clock.now())
+    if seen.granter is Granter.EXPORTER:
+        return End(Would.EXEMPT, seen.reason)
+    now = memory.clock.now()
+    verdict = decide(guard, resource, body, policy, Mode.ENFORCE, now, seen.granter)
     plan = guard.plan(body, verdict.to_close, verdict.applied.rules)
-    outcome, reason = Would.REPORTED_ONLY, reported
+    outcome, reason = Would.REPORTED_ONLY, seen.reason
     if not verdict.findings:
         outcome = Would.EXEMPT if verdict.exempted else Would.ALREADY_COMPLIANT
     elif plan.steps:
@@ -261,5 +280,6 @@ def _left_open(guard: Guard, body: Body, verdict: Verdict, plan: Plan) -> str:
         parts.append(f"left open, as the policy only reports it: {', '.join(audited)}")
     if verdict.exempted:
         parts.append(f"left open: {verdict.leave()}")
-    parts.append(guard.exposure(body))
+    if RevokeAccess() not in plan.steps:
+        parts.append(guard.exposure(body))
     return "; ".join(part for part in parts if part)

@@ -16,7 +16,6 @@ interface; null or an empty list where there is nothing to say:
     otherAlerts       what it posts besides: someone else is using the guard's identity
 """
 
-import json
 from collections import Counter
 from itertools import zip_longest
 from typing import Any, TextIO
@@ -26,6 +25,7 @@ from rich.text import Text
 from guards.cli import report
 from guards.cli.replay import Replayed, Would
 from guards.engine.events import clean
+from guards.engine.reconcile import described
 from guards.engine.shapes import caller_json, timestamp
 
 # For programs ----------------------------------------------------------------------------------
@@ -161,7 +161,7 @@ def _widths(terminal: int) -> tuple[int, ...]:
 def _what(line: Replayed) -> str:
     """The PATCH, the reason, and what else there is to say."""
     end = line.end
-    parts = [f"PATCH {json.dumps(step.body)}" for step in end.plan.steps]
+    parts = [described(step) for step in end.plan.steps]
     parts += [end.reason, *(str(alert["reason"]) for alert in line.other_alerts)]
     if line.again_s is not None:
         parts.append(f"would look again in {line.again_s:g} s")

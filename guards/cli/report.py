@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from guards.cli.judge import Judged
 from guards.engine.events import clean
-from guards.engine.model import ComplianceState, Plan
+from guards.engine.model import ComplianceState, DeleteChild, Patch, Plan, RevokeAccess, Step
 from guards.engine.policy.exemptions import Exemption
+from guards.engine.reconcile import described
 from guards.engine.shapes import finding_json, timestamp
 
 if TYPE_CHECKING:
@@ -54,7 +55,17 @@ def verdict_json(verdict: Judged) -> dict[str, Any]:
 
 def steps_json(plan: Plan) -> list[dict[str, Any]]:
     """The steps of a plan as data."""
-    return [{"step": "patch", "body": step.body} for step in plan.steps]
+    return [_step_json(step) for step in plan.steps]
+
+
+def _step_json(step: Step) -> dict[str, Any]:
+    match step:
+        case Patch():
+            return {"step": "patch", "body": step.body}
+        case RevokeAccess():
+            return {"step": "revokeAccess"}
+        case DeleteChild():
+            return {"step": "deleteChild", "type": step.type, "name": step.name}
 
 
 def exemption_json(exemption: Exemption) -> dict[str, Any]:
@@ -151,7 +162,7 @@ def sentences(verdict: Judged) -> list[str]:
 
 def intention(verdict: Judged) -> str:
     """What the guard would do."""
-    lines = [f"PATCH {json.dumps(step.body)}" for step in verdict.plan.steps]
+    lines = [described(step) for step in verdict.plan.steps]
     if verdict.plan.blocked:
         lines.append(f"blocked: {verdict.plan.blocked.reason}")
     if verdict.verdict.exemption:

@@ -1,7 +1,7 @@
 """ARM's refusals and azure-core's exceptions, translated: the only file that knows them.
 
 Transient  408, 412, 429, 5xx, 409 of a busy resource, timeouts, lost connections, no token
-Terminal   403, ScopeLocked, ConflictingUserInput, other 4xx: one alert with Azure's words
+Terminal   403, locks, denials, ConflictingUserInput, other 4xx: one alert with Azure's words
 Gone       404 of the resource or its group; of a subscription or API it is Terminal
 """
 
@@ -19,12 +19,21 @@ from guards.engine.errors import Gone, GuardError, Terminal, Transient
 from guards.engine.events import clean
 
 _TRANSIENT = {408, 412, 425, 429}
-_TERMINAL_CONFLICTS = {"ScopeLocked", "ConflictingUserInput", "RequestDisallowedByPolicy"}
+_TERMINAL_CONFLICTS = {
+    "ScopeLocked",
+    "ConflictingUserInput",
+    "RequestDisallowedByPolicy",
+    "AuthorizationFailed",  # from here on 403 as documented; no status makes them pass
+    "LinkedAuthorizationFailed",
+    "DenyAssignmentAuthorizationFailed",
+}
 _GONE = {"ResourceNotFound", "ResourceGroupNotFound", "ParentResourceNotFound", "NotFound"}
 _MAX_WORDS = 1500
+_MAX_CODE = 128
 _SECRET = re.compile(
-    r"""(?ix) ( (?: sig | skoid | access_token | bearer ) (?: ["'=:\s] | %3d | %20 )+ )
-        [\w%.+/=~-]{8,}    # "sig" also behind an escaped ampersand (%26, \\u0026)
+    r"""(?ix) ( (?: sig | skoid | access_token | bearer )
+          (?: ["'=:\s] | %(?:25)*3d | %(?:25)*20 | \\u003d )+ )
+        [\w%.+/=~\\-]{8,}    # "sig" also behind an escaped ampersand (%26, \\u0026)
       | \b eyJ [\w-]{8,} (?: \.[\w-]* )*    # a token without a word in front""",
 )
 
@@ -40,9 +49,14 @@ def error_of(body: bytes | str | Mapping[str, Any] | None) -> tuple[str, str]:
     error = document.get("error", document) if isinstance(document, Mapping) else None
     if not isinstance(error, Mapping):
         return "", ""
+    code, message = error.get("code"), str(error.get("message") or "")
+    return _words(code if isinstance(code, str) else "", _MAX_CODE), _words(message, _MAX_WORDS)
+
+
+def _words(text: str, limit: int) -> str:
+    """Azure's words without secrets, at most `limit` long."""
     # Cut first: what lies far behind the words that are kept need not be searched.
-    message = _SECRET.sub(r"\1…", str(error.get("message") or "")[: 4 * _MAX_WORDS])
-    return clean(error.get("code") or "", 128), clean(message, _MAX_WORDS)
+    return clean(_SECRET.sub(r"\1…", text[: 4 * limit]), limit)
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:

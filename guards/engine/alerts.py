@@ -5,32 +5,29 @@ An alert fits a queue message whatever happens: a longer one is cut with a note,
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from guards.engine.events import clean
+from guards.engine import fitting
 from guards.engine.model import (
     Body,
     Caller,
     Change,
     Finding,
     Guard,
+    Kind,
     Outcome,
     ResourceChange,
+    Rule,
     Severity,
     Source,
 )
-from guards.engine.rules import at, merged, nested
+from guards.engine.rules import at, merged, nested, wire
 from guards.engine.shapes import caller_json, finding_json
 
 SCHEMA = "exportguard.alert/1"
-MAX_BYTES = 47 * 1024
-"""Queue messages hold 64 KiB after base64, so 48 KiB of text; a little room is left."""
-
-MAX_REASON = 4096
-MAX_TEXT = 2048
-"""Longest `reason`, and longest other text, in characters."""
+MAX_REASON = fitting.MAX_REASON
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,22 +86,8 @@ class Alert:
         )
 
     def message(self) -> dict[str, Any]:
-        """The JSON of `guard-alerts`: harmless to show, and within `MAX_BYTES`."""
-        message = self._as_json()
-        text = json.dumps(message)
-        if len(text) <= MAX_BYTES and "\\" not in text:
-            return message  # no escape, so no control character either: the usual case
-        message = {key: _harmless(value) for key, value in message.items()}
-        message["reason"] = clean(self.reason, MAX_REASON) or None
-        kept = len(self.findings)
-        while _size(message) > MAX_BYTES:
-            kept //= 2
-            message["undo"] = []
-            message["findings"] = message["findings"][:kept]
-            message["changes"] = message["changes"][:kept]
-            note = f"(cut: {len(self.findings)} findings in all) {self.reason or ''}"
-            message["reason"] = clean(note, MAX_REASON if kept else MAX_REASON // 8)
-        return message
+        """The JSON of `guard-alerts`: harmless to show, and short enough for it."""
+        return fitting.fitting(self._as_json())
 
     def _as_json(self) -> dict[str, Any]:
         return {
@@ -133,7 +116,9 @@ class Alert:
 
     def _exposure_json(self) -> dict[str, Any] | None:
         seen = self.exposure
-        return seen and {
+        if seen is None:
+            return None
+        return {
             "grantedAt": seen.granted_at,
             "access": seen.access,
             "durationSeconds": seen.duration_s,
@@ -144,19 +129,6 @@ class Alert:
             "stateAfter": seen.state_after,
             "statement": seen.statement,
         }
-
-
-def _harmless(value: Any) -> Any:
-    """The same JSON with every text cleaned and cut."""
-    if isinstance(value, str):
-        return clean(value, MAX_TEXT)
-    if isinstance(value, Mapping):
-        return {key: _harmless(item) for key, item in value.items()}
-    return [_harmless(item) for item in value] if isinstance(value, list) else value
-
-
-def _size(message: dict[str, Any]) -> int:
-    return len(json.dumps(message).encode())
 
 
 def digest(*parts: object) -> str:
@@ -181,12 +153,25 @@ def worst(findings: Iterable[Finding], *others: Severity) -> Severity:
 
 
 def undo(guard: Guard, resource_path: str, changes: Sequence[Change]) -> tuple[Body, ...]:
-    """The ARM requests that restore the old values, in order; absent ones as Azure's default."""
-    absent = {rule.path: rule.when_absent for rule in guard.rules}
-    bodies = [nested(c.path, absent.get(c.path) if c.before is None else c.before) for c in changes]
+    """The ARM requests that restore the old values, in order; absent ones as Azure's default.
+
+    What a state was, such as a link that was out, no request restores.
+    """
+    rules = {rule.path: rule for rule in guard.rules}
+    bodies = [
+        nested(change.path, _before(change, rule))
+        for change in changes
+        if (rule := rules.get(change.path)) is None or rule.kind is not Kind.STATE
+    ]
     if not guard.undo_apart and bodies:
         bodies = [merged(*bodies)]
     return tuple(
         {"method": "PATCH", "path": resource_path, "apiVersion": guard.api_version, "body": body}
         for body in bodies
     )
+
+
+def _before(change: Change, rule: Rule | None) -> Any:
+    if rule is None:
+        return change.before
+    return wire(rule, rule.when_absent if change.before is None else change.before)

@@ -9,15 +9,19 @@ import json
 import logging
 from dataclasses import replace
 
-from guards.engine import alerts, events, tasks
+from guards.engine import alerts, events, gathering, tasks
 from guards.engine.alerts import Alert
 from guards.engine.catalogue import locate, own_operations
 from guards.engine.errors import Transient, Unreadable
 from guards.engine.events import clean
 from guards.engine.excerpt import excerpt
+from guards.engine.exports import is_fresh, remember
+from guards.engine.exposure import hands_out
+from guards.engine.follow_leads import Unfinished, follow
+from guards.engine.ids import ResourceId
 from guards.engine.later import FIRST_DELAY_S, about, give_up, put_off
 from guards.engine.look import Result
-from guards.engine.model import Outcome, ResourceChange, Severity, Source
+from guards.engine.model import Guard, Lead, Outcome, ResourceChange, Severity, Source
 from guards.engine.ports import Ports
 from guards.engine.reconcile import reconcile
 from guards.engine.shapes import timestamp
@@ -67,12 +71,13 @@ async def _later(event: object, ports: Ports) -> Result:
     """An event as a task of its own."""
     try:
         change = events.parse(event)
-        located = locate(change, ports.guards)
+        located = locate(change, ports.guards, ports.leads)
     except Unreadable as e:
         return await _tell_unreadable(e, event, ports, Source.EVENT)
     if located is None:
         return NOT_GUARDED
     task = Task(change, Source.EVENT, first_seen=timestamp(ports.clock.now()))
+    await _keep_grant(task, *located, ports)
     await ports.work.put(task.message())
     return Result(Outcome.DEFERRED, reason="one of many events", resource=change.resource)
 
@@ -88,6 +93,9 @@ def _batch(text: bytes) -> list[object]:
 async def on_work(text: bytes, ports: Ports) -> Result:
     """A message of `guard-work`: an intent that surfaced, a task put off, a re-check."""
     try:
+        topic = tasks.gathered(text)
+        if topic:
+            return await gathering.tell(ports, topic)
         task = tasks.parse(text)
     except Unreadable as e:
         return await _tell_unreadable(e, text, ports, Source.WORK)
@@ -114,7 +122,7 @@ async def on_poison_events(text: bytes, ports: Ports) -> list[Result]:
     results: list[Result] = []
     try:
         changes = [events.parse(event) for event in _batch(text)]
-        guarded = [change for change in changes if locate(change, ports.guards)]
+        guarded = [change for change in changes if locate(change, ports.guards, ports.leads)]
     except Unreadable:
         guarded = []
     if not guarded:
@@ -141,16 +149,41 @@ async def _on_change(task: Task, ports: Ports) -> Result:
             return OWN_WRITE
         await _tell_misuse(change, ports)
     try:
-        located = locate(change, ports.guards)
+        located = locate(change, ports.guards, ports.leads)
     except Unreadable as e:
         return await _tell_unreadable(e, change.resource, ports, task.source, change)
     if located is None:
         return NOT_GUARDED
+    found, resource = located
     try:
-        result = await reconcile(task, *located, ports, deadline)
+        if isinstance(found, Lead):
+            result = await follow(task, found, resource, ports, deadline)
+        else:
+            result = await reconcile(task, found, resource, ports, deadline)
+    except Unfinished as e:
+        rest = replace(task, done=e.done, attempt=0)
+        await ports.work.put(rest.message())
+        result = Result(Outcome.DEFERRED, reason=f"{e}: {e.done} are passed on, the rest follows")
     except Transient as e:
+        await _keep_grant(task, found, resource, ports)
         result = await put_off(task, e, ports)
     return replace(result, resource=change.resource)
+
+
+async def _keep_grant(task: Task, found: Guard | Lead, resource: ResourceId, ports: Ports) -> None:
+    """Who took a link is only believed of an event: kept where the queue goes on.
+
+    Raises:
+        Transient: it cannot be kept, so the event itself must come again.
+    """
+    change = task.change
+    if task.source is not Source.EVENT or not is_fresh(change, ports.clock.now()):
+        return
+    if isinstance(found, Lead):
+        if hands_out(change, found.grants):
+            raise Transient("who took links can only be learned from the event itself")
+    elif found.links is not None and hands_out(change, found.links.grants):
+        await remember(ports, resource, change)
 
 
 async def _tell_misuse(change: ResourceChange, ports: Ports) -> None:

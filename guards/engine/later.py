@@ -9,8 +9,10 @@ from guards.engine.alerts import Alert
 from guards.engine.catalogue import locate
 from guards.engine.errors import Transient, Unreadable
 from guards.engine.events import clean
+from guards.engine.exports import FRESH, keep
+from guards.engine.exposure import NOT_CUT, exposure_of, hands_out
 from guards.engine.look import Look, Result
-from guards.engine.model import Body, Outcome, Severity
+from guards.engine.model import Body, Guard, Outcome, Severity
 from guards.engine.ports import Ports, Receipt
 from guards.engine.rules import in_progress
 from guards.engine.tasks import Task
@@ -23,8 +25,9 @@ RECHECK_DELAYS_S = (5, 30)
 FIRST_DELAY_S, LONGEST_DELAY_S, GIVE_UP = 10, 15 * 60, timedelta(hours=24)
 """Expected trouble is tried again after 10 s, doubling to 15 min, for a day."""
 
-TELL_AT = 6
-"""The attempt, about ten minutes in, at which a person learns that something is being put off."""
+TELL_AT, TELL_OF_LINKS_AT = 6, 1
+"""The attempt, about ten minutes in, at which a person learns that something is being put off; of a
+link that is out and cannot be cut the second one."""
 
 MOST_ATTEMPTS = 200
 """A day takes about 100; a message with a time in the future ends here."""
@@ -40,10 +43,12 @@ async def recheck_if_early(look: Look, body: Body) -> None:
 
     Called when a look ends, not when it was put off: that one comes back and ends later.
     """
-    granted = look.task.change.operation_name.lower().endswith("/begingetaccess/action")
+    links = look.guard.links
+    granted = links is not None and links.shown and hands_out(look.task.change, links.grants)
     early = in_progress(body) or (granted and not look.guard.exposure(body))
     if not early or look.task.recheck >= len(RECHECK_DELAYS_S):
         return
+    await keep(look, FRESH)
     again = replace(look.task, recheck=look.task.recheck + 1, attempt=0, evidence=None)
     await look.ports.work.put(again.message(), RECHECK_DELAYS_S[look.task.recheck])
 
@@ -60,7 +65,7 @@ async def put_off(
     if ports.clock.now() - started >= GIVE_UP or task.attempt >= MOST_ATTEMPTS:
         reason = f"given up after {task.attempt} attempts in a day: {error}"
         return await give_up(task, reason, ports, intent)
-    if task.attempt == TELL_AT:
+    if task.attempt == (TELL_OF_LINKS_AT if _of_link(task, ports) else TELL_AT):
         reason = f"put off {task.attempt} times and tried again for a day: {error}"
         await ports.alerts.put(about(task, Outcome.DEFERRED, reason, ports).message())
     delay = delay_s(task.attempt)
@@ -85,25 +90,35 @@ async def give_up(task: Task, reason: str, ports: Ports, intent: Receipt | None 
     return Result(Outcome.NOT_REVERTED, alert.alert_id, reason)
 
 
+def _of_link(task: Task, ports: Ports) -> bool:
+    """Whether an earlier look saw a link that is out."""
+    rules = {guard.links.rule for guard in ports.guards if guard.links}
+    return task.evidence is not None and any(f.rule in rules for f in task.evidence.findings)
+
+
 def about(task: Task, outcome: Outcome, reason: str, ports: Ports) -> Alert:
     """An alert about a task that has not ended well; keeps the id of what was seen."""
     change, evidence = task.change, task.evidence
     try:
-        located = locate(change, ports.guards)
+        located = locate(change, ports.guards, ports.leads)
     except Unreadable:
         located = None
-    guard, resource = located or (None, None)
+    found, resource = located or (None, None)
+    guard = found if isinstance(found, Guard) else None
+    findings = evidence.findings if evidence else ()
     place = str(resource) if resource else clean(change.resource, 2048)
     alert = Alert(
         alert_id=evidence.alert_id if evidence else alerts.digest(place.lower(), change.event_id),
         source=task.source,
         outcome=outcome,
-        severity=alerts.worst(evidence.findings if evidence else (), Severity.HIGH),
+        severity=alerts.worst(findings, Severity.HIGH),
         seen_at=evidence.seen_at if evidence else task.first_seen,
         resource_id=place or None,
-        resource_type=guard.resource_type if guard else None,
-        findings=evidence.findings if evidence else (),
+        resource_type=found.resource_type if found else None,
+        findings=findings,
         reason=reason,
         policy_hash=evidence.policy_hash if evidence else "",
+        exposure=exposure_of(guard, change, findings, outcome, NOT_CUT),
+        deleted=evidence.saved if evidence else (),
     )
     return alert.of(change)

@@ -73,6 +73,17 @@ class Source(StrEnum):
     SWEEP = "sweep"
 
 
+class Granter(StrEnum):
+    """Who handed out the SAS link that is out, as far as it is known."""
+
+    NOBODY = "nobody"
+    """No link is looked for, or it is not the moment to ask: offline, say."""
+    UNKNOWN = "unknown"
+    FOREIGN = "foreign"
+    """A known caller that the policy does not list as exporter, just now."""
+    EXPORTER = "exporter"
+
+
 @dataclass(frozen=True, slots=True)
 class Caller:
     """Who made the change, as far as the event tells: a few claims, each may be empty."""
@@ -313,8 +324,8 @@ class Guard:
     undo_apart: bool = False
     links: Links | None = None
     exports: tuple[str, ...] = ()
-    lookups: Callable[[Body, TypePolicy], tuple[Lookup, ...]] = lambda *_: ()
-    beneficiary: Callable[[Body], str] = lambda _: ""
+    lookups: Callable[[Body, TypePolicy], tuple[Lookup, ...]] | None = None
+    beneficiary: Callable[[Body], str] | None = None
     listed_by: str = ""
 
 

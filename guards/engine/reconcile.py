@@ -1,28 +1,39 @@
-"""One look at one resource, from top to bottom: read, judge, write the intent, close, tell.
+"""One look at one resource, from top to bottom: read, judge, close (`closing`), or only tell.
 
 Level-based: whatever led here, the resource is read and judged as it stands now, so any look may
-be repeated at any time, on any instance. The intent goes to `guard-work` before the first change;
-if this process dies, it surfaces, and the look is made again with the evidence of this one.
+be repeated at any time, on any instance.
 """
 
 import json
-import logging
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 from guards.engine import alerts
+from guards.engine.closing import close
 from guards.engine.decide import Verdict
-from guards.engine.errors import Gone, GuardError, StillRunning, Terminal, Transient
+from guards.engine.errors import Gone, Terminal, Transient
+from guards.engine.exports import grant_of
 from guards.engine.follow_up import follow_up, goes_on
+from guards.engine.honoured import leave
 from guards.engine.ids import ResourceId
-from guards.engine.later import put_off, recheck_if_early
+from guards.engine.later import recheck_if_early
 from guards.engine.look import Look, Result
-from guards.engine.model import Body, Change, Guard, Mode, Outcome, Plan, Severity
-from guards.engine.ports import Ports, Receipt
+from guards.engine.model import (
+    Body,
+    DeleteChild,
+    Granter,
+    Guard,
+    Mode,
+    Outcome,
+    Patch,
+    Plan,
+    RevokeAccess,
+    Severity,
+    Step,
+)
+from guards.engine.ports import Ports
 from guards.engine.rules import in_progress, text_at
 from guards.engine.tasks import Evidence, Task
-
-log = logging.getLogger(__name__)
 
 OUT_OF_SCOPE = Result(None, reason="out of scope: the policy looks at nothing here")
 
@@ -74,7 +85,16 @@ async def _judge(look: Look, body: Body) -> Result:
         await recheck_if_early(look, body)
         return Result(Outcome.DEFERRED, reason="the guard's own change is in progress")
 
-    verdict = look.judge(body)
+    grant = await grant_of(look, body)
+    look = replace(look, granter=grant.granter)
+    if grant.granter is Granter.EXPORTER:
+        return replace(await leave(look, body, grant), granter=grant.granter)
+    return replace(await _act(look, body), granter=grant.granter)
+
+
+async def _act(look: Look, body: Body) -> Result:
+    """What is to be done by the verdict."""
+    verdict, held = look.judge(body), look.task.evidence
     if held is not None:
         result = await follow_up(look, body, held, verdict)
         if result is not None:
@@ -94,7 +114,7 @@ async def _judge(look: Look, body: Body) -> Result:
         return await look.tell(Outcome.NOT_REVERTED, evidence, _SET_BACK)
     if look.ports.clock.monotonic() > look.deadline - look.ports.budget_s / 4:
         raise Transient("too little of the time budget is left to change anything")
-    return await _close(look, body, verdict, plan)
+    return await close(look, body, verdict, plan)
 
 
 async def _own_write(look: Look, body: Body) -> bool:
@@ -121,115 +141,6 @@ async def _is_own_event(look: Look, body: Body) -> bool:
     return look.is_write and unknown and await _own_write(look, body)
 
 
-async def _close(look: Look, body: Body, verdict: Verdict, plan: Plan) -> Result:
-    """Intent, steps, alert, and the intent away: in this order, so that nothing is lost between."""
-    held = look.task.evidence
-    seen = look.seen(verdict.findings, plan.changes, alerts.worst(verdict.findings), body)
-    evidence = held or seen
-    intent = await _write_intent(look, evidence)
-    task = look.task.with_evidence(evidence)
-    made: tuple[Change, ...] = ()
-    try:
-        after = await _carry_out(look, plan)
-    except StillRunning as e:
-        accepted = task.with_evidence(replace(evidence, accepted=True))
-        return await put_off(accepted, e, look.ports, intent)
-    except Gone:
-        return await _alert_or_leave(look, intent, Outcome.DELETED_MEANWHILE, evidence, "", ())
-    except GuardError as e:
-        explained = await _explain_refusal(look, e)
-        if isinstance(e, Transient) and not explained:
-            return await put_off(task, e, look.ports, intent)
-        outcome, reason = Outcome.NOT_REVERTED, f"Azure refused: {e}{explained}"
-    else:
-        made = look.made(evidence.changes, after)
-        outcome, reason = _how_it_ended(look, plan, after)
-        reason = ". ".join(part for part in (reason, look.guard.exposure(body)) if part)
-    return await _alert_or_leave(look, intent, outcome, evidence, reason, made)
-
-
-def _how_it_ended(look: Look, plan: Plan, after: Body) -> tuple[Outcome, str]:
-    """Believe Azure's answer: "reverted" only if it shows every planned setting closed."""
-    made = {change.path for change in look.made(plan.changes, after)}
-    planned = {change.path for change in plan.changes}
-    rules = look.guard.rules
-    still = [rule.id for rule in rules if rule.path in planned and rule.path not in made]
-    verdict = look.judge(after)
-    if still:
-        reason = f"Azure accepted the change, and its answer still shows {', '.join(still)} open"
-        return Outcome.NOT_REVERTED, reason
-    blocked = plan.blocked.rules if plan.blocked else ()
-    reasons = [f"not changed ({', '.join(blocked)}): {plan.blocked.reason}"] if plan.blocked else []
-    left = sorted({finding.rule for finding in verdict.findings} - set(blocked))
-    if left:
-        reasons.append(f"left open, as the policy only reports it: {', '.join(left)}")
-    if verdict.exempted:
-        reasons.append(f"left open: {verdict.leave()}")
-    return Outcome.REVERTED, " ".join(reasons)
-
-
-async def _alert_or_leave(
-    look: Look,
-    intent: Receipt | None,
-    outcome: Outcome,
-    evidence: Evidence,
-    reason: str,
-    made: tuple[Change, ...],
-) -> Result:
-    """Post the alert, then take the intent away; without the alert, the intent stays and surfaces.
-
-    Raises:
-        Transient: no alert, and the message in hand is the intent: the caller keeps it.
-    """
-    try:
-        result = await look.tell(outcome, evidence, reason, made)
-    except Transient as e:
-        if intent is None:
-            raise
-        return Result(Outcome.DEFERRED, evidence.alert_id, f"{outcome}; alert follows: {e}")
-    if intent is not None:
-        await look.ports.work.delete(intent)
-    return result
-
-
-async def _carry_out(look: Look, plan: Plan) -> Body:
-    """The steps; a PATCH that Azure calls conflicting is sent once more in its other form."""
-    after: Body = {}
-    for step in plan.steps:
-        args = (look.resource, look.guard.api_version)
-        try:
-            after = await look.ports.arm.patch(*args, step.body, look.deadline)
-        except GuardError as e:
-            if step.otherwise is None or e.code != "ConflictingUserInput":
-                raise
-            after = await look.ports.arm.patch(*args, step.otherwise, look.deadline)
-    return after
-
-
-async def _explain_refusal(look: Look, error: GuardError) -> str:
-    """After a refused PATCH: the children that stand in its way, or nothing."""
-    refusal = look.guard.refusal
-    if refusal is None or error.status not in (400, 409) or error.code == "ScopeLocked":
-        return ""
-    try:
-        found = await look.ports.arm.children(
-            look.resource, refusal.type, refusal.api_version, look.deadline
-        )
-    except GuardError as e:
-        log.warning("%s of %s could not be listed: %s", refusal.type, look.resource, e)
-        return ""
-    names = ", ".join(str(child.get("name", "?")) for child in found[:20])
-    return f". {refusal.explanation}: {names}" if names else ""
-
-
-async def _write_intent(look: Look, evidence: Evidence) -> Receipt | None:
-    """Before anything is changed; a message in hand that already says the same serves as one."""
-    if evidence is look.task.evidence:
-        return None
-    message = look.task.with_evidence(evidence).message()
-    return await look.ports.work.put(message, look.ports.intent_delay_s)
-
-
 async def _deleted_meanwhile(look: Look, evidence: Evidence | None) -> Result:
     """No resource, no alert, unless an earlier look saw it open."""
     if evidence is None:
@@ -250,18 +161,32 @@ async def _only_tell(look: Look, body: Body, verdict: Verdict, plan: Plan) -> Re
     severity = plan.blocked.severity
     if plan.blocked.by_caller and look.is_write and look.task.change.caller:
         severity = plan.blocked.by_caller
-    seen = look.seen(verdict.findings, (), severity, body, event_id="")
+    # As long as nobody writes it, it is one alert; another export from it is news.
+    exported = look.task.change.operation_name.lower() in map(str.lower, look.guard.exports)
+    seen = look.seen(verdict.findings, (), severity, body, event_id=None if exported else "")
     reason = plan.blocked.reason
     if verdict.exempted:
         reason += f" {verdict.leave()}"
-    return await look.tell(Outcome.BLOCKED, held or seen, reason)
+    outcome = Outcome.DEFERRED if plan.blocked.deferred else Outcome.BLOCKED
+    return await look.tell(outcome, held or seen, reason)
 
 
 def _would_have(plan: Plan) -> str:
     reason = "audit: nothing was changed"
     if plan.steps:
-        steps = ", ".join(f"PATCH {json.dumps(step.body)}" for step in plan.steps)
+        steps = ", ".join(map(described, plan.steps))
         reason += f"; enforced, it would have been {steps}"
     if plan.blocked:
         reason += f"; what enforcing would not have changed: {plan.blocked.reason}"
     return reason
+
+
+def described(step: Step) -> str:
+    """A step for people."""
+    match step:
+        case Patch():
+            return f"PATCH {json.dumps(step.body)}"
+        case RevokeAccess():
+            return "endGetAccess (every SAS link is revoked)"
+        case DeleteChild():
+            return f"DELETE {step.type}/{step.name}"

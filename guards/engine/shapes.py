@@ -30,3 +30,12 @@ def finding_json(finding: Finding) -> dict[str, str | None]:
 def timestamp(moment: datetime) -> str:
     """UTC, ISO 8601, milliseconds, Z."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def moment(text: str) -> datetime | None:
+    """A time that somebody wrote, as UTC; None for anything else, and for one without a zone."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return found.astimezone(UTC) if found.tzinfo else None

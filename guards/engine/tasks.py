@@ -15,7 +15,16 @@ from pydantic.alias_generators import to_camel
 
 from guards.engine.errors import Unreadable
 from guards.engine.events import clean
-from guards.engine.model import Caller, Change, Finding, ResourceChange, Severity, Source
+from guards.engine.model import (
+    Body,
+    Caller,
+    Change,
+    Finding,
+    Request,
+    ResourceChange,
+    Severity,
+    Source,
+)
 from guards.engine.shapes import caller_json, finding_json, timestamp
 
 SCHEMA = "exportguard.work/1"
@@ -32,6 +41,8 @@ class Evidence:
     seen_at: str
     policy_hash: str
     accepted: bool = False
+    saved: tuple[Body, ...] = ()
+    """Bodies of children that are deleted, or about to be."""
 
     def covers(self, findings: Iterable[Finding]) -> bool:
         """Whether it holds a finding of each of these rules."""
@@ -48,6 +59,8 @@ class Task:
     attempt: int = 0
     recheck: int = 0
     evidence: Evidence | None = None
+    done: int = 0
+    """How many of the resources that a lead names have been passed on."""
 
     def again(self) -> "Task":
         """The next attempt of the same look."""
@@ -67,6 +80,7 @@ class Task:
             "recheck": self.recheck,
             "change": _change_json(self.change),
             "evidence": _evidence_json(self.evidence) if self.evidence else None,
+            "done": self.done,
         }
 
 
@@ -80,6 +94,11 @@ def _change_json(change: ResourceChange) -> dict[str, Any]:
         "resource": change.resource,
         "correlationId": change.correlation_id,
         "caller": caller_json(change.caller),
+        "request": {
+            "access": change.request.access,
+            "durationS": change.request.duration_s,
+            "source": change.request.source,
+        },
     }
 
 
@@ -94,6 +113,7 @@ def _evidence_json(evidence: Evidence) -> dict[str, Any]:
         "seenAt": evidence.seen_at,
         "policyHash": evidence.policy_hash,
         "accepted": evidence.accepted,
+        "saved": list(evidence.saved),
     }
 
 
@@ -121,6 +141,12 @@ class _Caller(_Model):
     principal_type: _Short
 
 
+class _Request(_Model):
+    access: _Short = ""
+    duration_s: Annotated[int, Field(ge=0, le=10_000_000)] = 0
+    source: _Value = ""
+
+
 class _Change(_Model):
     event_id: _Short
     event_time: _Short
@@ -129,6 +155,7 @@ class _Change(_Model):
     resource: str
     correlation_id: _Short
     caller: _Caller
+    request: _Request = _Request()
 
 
 class _Finding(_Model):
@@ -154,6 +181,7 @@ class _Evidence(_Model):
     seen_at: _Time
     policy_hash: Annotated[str, Field(pattern=r"^([0-9a-f]{64})?$")]
     accepted: bool
+    saved: Annotated[list[dict[str, Any]], Field(max_length=64)] = []
 
 
 class _Message(_Model):
@@ -164,6 +192,22 @@ class _Message(_Model):
     recheck: Annotated[int, Field(ge=0, le=10)]
     change: _Change
     evidence: _Evidence | None
+    done: Annotated[int, Field(ge=0, le=1_000_000)] = 0
+
+
+class _Gathered(_Model):
+    schema_: Annotated[Literal["exportguard.gathered/1"], Field(alias="schema")]
+    topic: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+def gathered(text: bytes) -> str:
+    """The key of what a message says is to be told together; "" if it is another message."""
+    if b"exportguard.gathered/" not in text:
+        return ""
+    try:
+        return _Gathered.model_validate_json(text).topic
+    except ValidationError:
+        return ""
 
 
 def parse(text: str | bytes) -> Task:
@@ -180,6 +224,7 @@ def parse(text: str | bytes) -> Task:
         raise Unreadable(f"work message: {place}: {error['msg']}") from e
     change = read.change.model_dump()
     change["caller"] = Caller(**change["caller"])
+    change["request"] = Request(**change["request"])
     return Task(
         change=ResourceChange(**change),
         source=Source.WORK,
@@ -187,6 +232,7 @@ def parse(text: str | bytes) -> Task:
         attempt=read.attempt,
         recheck=read.recheck,
         evidence=_evidence(read.evidence) if read.evidence else None,
+        done=read.done,
     )
 
 
@@ -194,4 +240,5 @@ def _evidence(read: _Evidence) -> Evidence:
     fields = read.model_dump()
     fields["findings"] = tuple(Finding(**finding) for finding in fields["findings"])
     fields["changes"] = tuple(Change(**change) for change in fields["changes"])
+    fields["saved"] = tuple(fields["saved"])
     return Evidence(**fields)

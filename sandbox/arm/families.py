@@ -3,7 +3,7 @@
 from sandbox.arm import checks, errors
 from sandbox.arm.bodies import Body, with_properties
 from sandbox.arm.kinds import KINDS, Kind
-from sandbox.arm.paths import Target
+from sandbox.arm.paths import Target, parse
 from sandbox.arm.store import Resource, Store
 
 
@@ -28,6 +28,19 @@ def check_parent(store: Store, target: Target, kind: Kind) -> None:
     checks.refuse_busy(parent)
     if kind.refuse_child is not None:
         kind.refuse_child(parent.body)
+
+
+def check_extended(store: Store, target: Target, kind: Kind) -> None:
+    """Before what extends a resource is written or listed.
+
+    Raises:
+        ArmError: there is no such resource.
+    """
+    if not kind.extends:
+        return
+    extended = parse(target.scope)
+    if extended.namespace and store.get(extended.type_key, extended.key) is None:
+        raise errors.not_found(extended)
 
 
 def adopt(store: Store, kind: Kind, key: str, body: Body) -> None:

@@ -9,6 +9,7 @@ from typing import Final
 from sandbox.arm import (
     access,
     children,
+    diagnostics,
     disks,
     machines,
     registries,
@@ -70,6 +71,8 @@ class Kind:
     """Whether a DELETE answers with the body that was."""
     page: int = 0
     """How many a page of its list has; 0: the list has no pages."""
+    extends: bool = False
+    """Whether it belongs to the one resource that it is put on, which must exist."""
     tracked: bool = True
     """Whether it lives in a resource group; locks and roles live anywhere."""
     versions: tuple[str, ...] = ()
@@ -221,6 +224,15 @@ KINDS: Final[Mapping[str, Kind]] = {
             re.compile(r"[^<>%&:\\?/]{1,260}"),
             put=children.lock,
             tracked=False,
+        ),
+        Kind(
+            diagnostics.TYPE,
+            re.compile(r"[^<>*%&:\\?+/]{1,260}"),
+            put=diagnostics.put,
+            created=200,
+            extends=True,
+            tracked=False,
+            versions=diagnostics.VERSIONS,
         ),
         Kind(
             roles.DEFINITIONS,

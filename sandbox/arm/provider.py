@@ -86,7 +86,10 @@ class Provider:
         checks.refuse_list(target)
         if target.names:
             self._existing(target)
+        families.check_extended(self._store, target, kind)
         prefix = target.key if target.names else target.scope.lower()
+        if kind.extends:
+            prefix = f"{prefix}/providers/{kind.key}"
         return lists.page(request, kind, list(self._store.under(kind.key, prefix)))
 
     # Writing
@@ -102,6 +105,7 @@ class Provider:
         if resource is None:
             checks.refuse_name(target, kind)
         families.check_parent(self._store, target, kind)
+        families.check_extended(self._store, target, kind)
         checks.refuse_busy(resource)
         write = self._as_write(request, kind, resource)
         body = rule(write)

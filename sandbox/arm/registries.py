@@ -24,6 +24,7 @@ from sandbox.arm.errors import bad_request
 TIERS: Final = ("Basic", "Standard", "Premium")
 ACCESS: Final = ("Enabled", "Disabled")
 SWITCH: Final = ("enabled", "disabled")
+BYPASS: Final = ("AzureServices", "None")
 _TOP: Final = READ_ONLY | {"location", "tags", "sku", "identity", "properties"}
 _TOP_UPDATE: Final = frozenset({"tags", "sku", "identity", "properties"})
 _POLICIES: Final[Mapping[str, Mapping[str, Any]]] = {
@@ -102,7 +103,9 @@ def _body(write: Write, properties: Body) -> Body:
 def _complete(write: Write, asked: Mapping[str, Any], base: Mapping[str, Any]) -> Body:
     """`base` with what the body asks for; values in Azure's case, null as absent."""
     taken = {k: v for k, v in asked.items() if v is not None and k not in _READ_ONLY}
+    _flags(taken)
     public = choice(taken, "publicNetworkAccess", ACCESS, base["publicNetworkAccess"])
+    bypass = choice(taken, "networkRuleBypassOptions", BYPASS, base["networkRuleBypassOptions"])
     old = write.old
     created = old.get("creationDate") or timestamp().replace("+00:00", "Z")
     return {
@@ -115,7 +118,20 @@ def _complete(write: Write, asked: Mapping[str, Any], base: Mapping[str, Any]) -
         "dataEndpointHostNames": [],
         "privateEndpointConnections": old.get("privateEndpointConnections", []),
         "publicNetworkAccess": public,
+        "networkRuleBypassOptions": bypass,
     }
+
+
+def _flags(asked: Mapping[str, Any]) -> None:
+    """What Azure has true and false for is no text."""
+    for name, default in _DEFAULTS.items():
+        value = asked.get(name, default)
+        if isinstance(default, bool) and not isinstance(value, bool):
+            raise bad_request(
+                f"Error converting value {value!r} to type 'System.Boolean'. Path "
+                f"'properties.{name}'.",
+                code="InvalidRequestContent",
+            )
 
 
 def _fresh_policies() -> Body:

@@ -19,8 +19,10 @@ SNAPSHOTS = "Microsoft.Compute/snapshots"
 REGISTRIES = "Microsoft.ContainerRegistry/registries"
 GUARD_OF = {guard.resource_type: guard for guard in GUARDS}
 STRICT = default(GUARDS)
-DOC = (ROOT / "docs/policy.md").read_text(encoding="utf-8")
-PAGE = DOC.partition("\n## What other checkers say of the same resource\n")[2]
+POLICY_DOC = (ROOT / "docs/policy.md").read_text(encoding="utf-8")
+REGISTRIES_DOC = (ROOT / "docs/registries.md").read_text(encoding="utf-8")
+PAGE = POLICY_DOC.partition("\n## What other checkers say of the same resource\n")[2]
+PAGE += REGISTRIES_DOC.partition("\n## What other checkers say of these doors\n")[2]
 
 PASS, FAIL, SKIP, NONE = Say.PASSES, Say.FAILS, Say.NOT_APPLICABLE, Say.NO_CHECK
 
@@ -31,6 +33,7 @@ def body(
     auth: Any = None,
     exports: Any = None,
     tier: Any = None,
+    pull: Any = None,
 ) -> dict[str, Any]:
     """A resource with these settings; None leaves one out."""
     given_ = {
@@ -38,6 +41,7 @@ def body(
         "publicNetworkAccess": public,
         "dataAccessAuthMode": auth,
         "policies": None if exports is None else {"exportPolicy": {"status": exports}},
+        "anonymousPullEnabled": {"true": True, "false": False}.get(pull, pull),
     }
     properties = {name: value for name, value in given_.items() if value is not None}
     return {"properties": properties} | ({"sku": {"name": tier}} if tier is not None else {})
@@ -155,6 +159,31 @@ def test_a_registry_is_judged_as_each_checker_does(
     assert says(REGISTRIES, "CIS", resource) is NONE
 
 
+@pytest.mark.parametrize(
+    ("pull", "verdict"), [("true", FAIL), ("false", PASS), (None, PASS), ("sometimes", PASS)]
+)
+def test_anonymous_pull_is_a_check_of_its_own(pull: str | None, verdict: Say) -> None:
+    """Whatever exports are; Export Guard's rule is off, and the difference says so."""
+    for exports in ("enabled", "disabled"):
+        said = opinion(REGISTRIES, "Azure Policy 9f2dea28", body(exports=exports, pull=pull))
+        assert said.verdict is verdict
+        assert said.reason.endswith(f"it is {pull or 'not set'}")
+    assert ("unless the policy turns it on" in differs(said, compliant=True)) is (verdict is FAIL)
+
+
+@pytest.mark.parametrize(("check", "what"), [("ff05e24e", "token"), ("84497762", "cache rule")])
+def test_checks_of_a_registrys_children_are_named_and_not_applied(check: str, what: str) -> None:
+    """Its body does not show them."""
+    said = opinion(REGISTRIES, f"Azure Policy {check}", body(pull="true"))
+    assert (said.verdict, said.reason) == (SKIP, f"judges each {what}, not the registry")
+
+
+def verdicts(resource: dict[str, Any]) -> list[Say]:
+    """Of all checks of a registry itself, in order."""
+    found = opinions(REGISTRIES, resource)
+    return [one.verdict for one in found if not one.reason.endswith("not the registry")]
+
+
 def test_casing_matters_only_to_those_who_compare_with_it() -> None:
     """Azure Policy, CIS and PSRule ignore casing; so does a boolean in Terraform; SQL does not."""
     shut = body("denyall", "DISABLED", "azureactivedirectory")
@@ -168,9 +197,9 @@ def test_casing_matters_only_to_those_who_compare_with_it() -> None:
         "PSRule export": NONE,
     }
     shut = body(public="disabled", exports="Disabled", tier="premium")
-    assert [o.verdict for o in opinions(REGISTRIES, shut)] == [PASS, PASS, NONE, FAIL, PASS, PASS]
+    assert verdicts(shut) == [PASS, PASS, PASS, NONE, FAIL, PASS, PASS]
     opened = body(public="enabled", exports="Enabled", tier="PREMIUM")
-    assert [o.verdict for o in opinions(REGISTRIES, opened)] == [FAIL, FAIL, NONE, FAIL, PASS, FAIL]
+    assert verdicts(opened) == [FAIL, FAIL, PASS, NONE, FAIL, PASS, FAIL]
     for resource_type in (DISKS, REGISTRIES):
         assert opinions(resource_type.lower(), shut) == opinions(resource_type, shut)
 
@@ -238,10 +267,11 @@ def test_steampipe_says_why_an_absent_setting_passes() -> None:
 
 
 @pytest.mark.parametrize("guard", GUARDS, ids=lambda guard: guard.resource_type)
-def test_every_checker_says_something_of_every_guarded_type(guard: Guard) -> None:
-    """A missing check is an answer, too; a type that nobody guards has no opinions."""
+def test_every_checker_says_something_of_every_type_that_is_compared(guard: Guard) -> None:
+    """A missing check is an answer, too; a type that is not compared has no opinions."""
     checkers = {one.checker for one in opinions(guard.resource_type, {})}
-    assert checkers == {"Azure Policy", "CIS", "Checkov", "Steampipe", "PSRule"}
+    every = {"Azure Policy", "CIS", "Checkov", "Steampipe", "PSRule"}
+    assert checkers == (every if guard.resource_type in TYPES.values() else set())
     assert opinions("Microsoft.Compute/images", {}) == ()
 
 
@@ -264,6 +294,7 @@ PROPERTIES = st.fixed_dictionaries(
         "publicNetworkAccess": JSON,
         "dataAccessAuthMode": JSON,
         "policies": POLICIES,
+        "anonymousPullEnabled": JSON,
     },
 )
 BODIES = st.fixed_dictionaries(
@@ -291,7 +322,7 @@ def test_a_value_of_a_wrong_type_is_none_that_a_check_wants(value: Any) -> None:
     for check in ("Azure Policy 8405fdab", "CIS 20.4", "Checkov", "Steampipe compute_disk_public"):
         found = opinion(DISKS, check, body(value, value))
         assert found.verdict is FAIL
-        assert ("a b" if value == "a\nb" else repr(value)) in found.reason
+        assert ({"a\nb": "a b", "True": "true"}.get(str(value)) or repr(value)) in found.reason
 
 
 def tables() -> list[tuple[list[str], list[list[str]]]]:
@@ -312,9 +343,21 @@ SETTINGS = {
     "dataAccessAuthMode": "auth",
     "exportPolicy": "exports",
     "tier": "tier",
+    "anonymousPullEnabled": "pull",
 }
-TABLES = dict(zip(["disks", "auth", "snapshots", "registries"], tables(), strict=True))
-TYPES = {"disks": DISKS, "auth": DISKS, "snapshots": SNAPSHOTS, "registries": REGISTRIES}
+TYPES = {
+    "disks": DISKS,
+    "auth": DISKS,
+    "snapshots": SNAPSHOTS,
+    "registries": REGISTRIES,
+    "doors": REGISTRIES,
+}
+TABLES = dict(zip(TYPES, tables(), strict=True))
+ASSUMED = {
+    "auth": {"network": "DenyAll", "public": "Disabled"},
+    "doors": {"exports": "disabled", "public": "Disabled"},
+}
+"""What is closed in a table of another setting."""
 
 
 def given_settings(table: str) -> list[tuple[dict[str, str | None], dict[str, str]]]:
@@ -352,10 +395,9 @@ def strict(resource_type: str, resource: dict[str, Any]) -> Say:
 
 @pytest.mark.parametrize("table", TABLES)
 def test_every_cell_of_the_page_is_what_the_code_says(table: str) -> None:
-    """docs/policy.md cannot go stale."""
+    """docs/policy.md and docs/registries.md cannot go stale."""
     for settings, cells in given_settings(table):
-        assumed = {"network": "DenyAll", "public": "Disabled"} if table == "auth" else {}
-        resource = body(**{**assumed, **settings})
+        resource = body(**{**ASSUMED.get(table, {}), **settings})
         for column, cell in cells.items():
             verdict = {
                 "Export Guard `strict`": strict,
@@ -374,6 +416,7 @@ def test_the_page_shows_every_combination_that_azure_has() -> None:
     networks = itertools.product(["AllowAll", "AllowPrivate", "DenyAll"], ["Enabled", "Disabled"])
     assert shown["disks"] == shown["snapshots"] == {*networks, (None, None)}
     assert shown["auth"] == {("AzureActiveDirectory",), ("None",), (None,)}
+    assert shown["doors"] == {("true",), ("false",), (None,)}
     exports, publics = ["enabled", "disabled", None], ["Enabled", "Disabled", None]
     assert shown["registries"] == {
         *itertools.product(["Premium"], exports, publics),
@@ -397,7 +440,7 @@ def test_the_page_has_a_column_for_every_check() -> None:
 
 def test_the_page_says_where_every_check_is_defined() -> None:
     """By the id and the name under which its owner publishes it."""
-    where = PAGE.partition("## Where each check is defined")[2]
+    where = "".join(PAGE.split("## Where each check is defined")[1:])
     for resource_type in GUARD_OF:
         for said in opinions(resource_type, {}):
             if said.verdict is NONE or said.checker == "CIS":

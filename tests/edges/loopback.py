@@ -31,6 +31,34 @@ async def silence(writer: asyncio.StreamWriter) -> None:
         await asyncio.sleep(0.02)
 
 
+FOREIGN: dict[str, Callable[[str, str], str]] = {
+    "another port": lambda own, thief: thief,
+    "another host": lambda own, thief: thief.replace("127.0.0.1", "localhost"),
+    "another address": lambda own, thief: thief.replace("127.0.0.1", "127.0.0.2"),
+    "own port on another host": lambda own, thief: own.replace("127.0.0.1", "localhost"),
+    "another scheme": lambda own, thief: thief.replace("https:", "http:"),
+    "own host, plain": lambda own, thief: own.replace("https:", "http:"),
+    "user name": lambda own, thief: thief.replace("//", f"//{own[8:]}@"),
+    "user name and password": lambda own, thief: thief.replace("//", "//user:password@"),
+    "own host as user": lambda own, thief: own.replace("//", "//user:password@"),
+    "no scheme": lambda own, thief: thief.removeprefix("https:"),
+    "three slashes": lambda own, thief: thief.replace("//", "///"),
+    "backslash": lambda own, thief: f"{own}\\@{thief[8:]}",
+    "backslashes": lambda own, thief: thief.replace("//", "\\\\"),
+    "upper case": lambda own, thief: thief.upper(),
+    "tab": lambda own, thief: thief.replace("127", "1\t27"),
+    "file": lambda own, thief: "file:///etc/passwd",
+    "port beyond all": lambda own, thief: "https://127.0.0.1:99999",
+    "port of letters": lambda own, thief: "https://127.0.0.1:port",
+    "open bracket": lambda own, thief: "https://[::1",
+    "braces": lambda own, thief: f"{own}/{{}}{{0}}{{endpoint.__class__}}",
+    "open brace": lambda own, thief: f"{own}/{{",
+    "full-width digits": lambda own, thief: thief.replace("127", "%EF%BC%91%EF%BC%92%EF%BC%97"),
+    "fragment": lambda own, thief: f"{own}#@{thief[8:]}",
+}
+"""URLs made of ARM's own and a thief's: none of them may lead to the thief."""
+
+
 class Loopback:
     """Serves the scripts one after another, the last one for ever; `async with` starts it."""
 
@@ -46,6 +74,11 @@ class Loopback:
     def script(self, *scripts: Script) -> None:
         """Answer so from now on."""
         self._scripts = list(scripts)
+
+    @property
+    def lines(self) -> list[str]:
+        """Method and path of what arrived."""
+        return [" ".join(r.split("\r\n")[0].split("?")[0].split()[:2]) for r in self.requests]
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self._context)

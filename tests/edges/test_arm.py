@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from guards.edges import arm as edge
+from guards.edges import arm_requests
 from guards.engine.errors import Gone, Terminal, Transient
 from guards.engine.ids import ResourceId
 from sandbox.certificates import Certificates
@@ -143,13 +143,13 @@ async def test_clients_are_kept_up_to_a_bound(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Thousands of subscriptions do not fill the memory; the ones in use stay."""
-    monkeypatch.setattr(edge, "MAX_CLIENTS", 3)
-    first = world.edge._client("Microsoft.Compute", DISK.subscription)
+    monkeypatch.setattr(arm_requests, "MAX_CLIENTS", 3)
+    requests = world.edge._requests
+    first = requests.client("Microsoft.Compute", DISK.subscription)
     for number in range(10):
-        world.edge._client("microsoft.compute", f"{number:08}{DISK.subscription[8:]}")
-        assert first is world.edge._client("Microsoft.Compute", DISK.subscription.upper())
-    assert len(world.edge._cached) == 3
-    assert len(world.edge._cached) == edge.MAX_CLIENTS
+        requests.client("microsoft.compute", f"{number:08}{DISK.subscription[8:]}")
+        assert first is requests.client("Microsoft.Compute", DISK.subscription.upper())
+    assert len(requests._cached) == arm_requests.MAX_CLIENTS == 3
 
 
 async def test_a_refused_token_is_replaced_once(world: World) -> None:

@@ -30,6 +30,11 @@ def body(code: str, message: str = "Because.") -> bytes:
         (403, "LinkedAuthorizationFailed", Terminal),
         (403, "RequestDisallowedByPolicy", Terminal),
         (403, "DenyAssignmentAuthorizationFailed", Terminal),
+        (400, "DenyAssignmentAuthorizationFailed", Terminal),
+        (400, "LinkedAuthorizationFailed", Terminal),
+        (409, "AuthorizationFailed", Terminal),
+        (409, "DenyAssignmentAuthorizationFailed", Terminal),
+        (409, "LinkedAuthorizationFailed", Terminal),
         (404, "ResourceNotFound", Gone),
         (404, "ResourceGroupNotFound", Gone),
         (404, "ParentResourceNotFound", Gone),
@@ -169,6 +174,8 @@ def test_huge_words_are_cut() -> None:
 
 
 SECRET = "h4Rs0Tn7%2BkQ9wLmX2vBz8cYp3dFg6jUa1%3D"
+SPLIT = r"h4Rs0Tn7\u002BkQ9wLmX2vBz8cYp3dFg6jUa1\u003D"
+"""Unquoted, as .NET escapes a plus sign in JSON."""
 JWT = "eyJ0eXAiOiJKV1QiLCJhbGciOiJSUzI1NiJ9.eyJvaWQiOiI5YTNmN2M1MiJ9.c2lnbmF0dXJlLXZhbHVl"
 
 
@@ -179,6 +186,11 @@ JWT = "eyJ0eXAiOiJKV1QiLCJhbGciOiJSUzI1NiJ9.eyJvaWQiOiI5YTNmN2M1MiJ9.c2lnbmF0dXJ
         (f"SIG={SECRET}&se=2026-01-01T00%3A00%3A00Z", SECRET),
         (f'{{"uri": "https://x?sv=2018\\u0026sig={SECRET}"}}', SECRET),
         (f"https%3A%2F%2Fx%3Fsv%3D2018%26sig%3D{SECRET}", SECRET),
+        (f"https%253A%252F%252Fx%253Fsv%253D2018%2526sig%253D{SECRET}", SECRET),
+        (f"https://x?sv=2018&amp;sig={SECRET}&amp;sp=r", SECRET),
+        (f"https://x?sv=2018\\u0026sig\\u003d{SECRET}", SECRET),
+        (f"https://x?sv=2018&sig={SPLIT}", SPLIT),
+        (f"https://x?sv=2018&sig={SPLIT}", SPLIT[-20:]),
         (f"Authorization: Bearer {JWT}", JWT),
         (f"bearer  {JWT} is not valid", JWT),
         (f"access_token={JWT}&x=1", JWT),
@@ -190,9 +202,11 @@ JWT = "eyJ0eXAiOiJKV1QiLCJhbGciOiJSUzI1NiJ9.eyJvaWQiOiI5YTNmN2M1MiJ9.c2lnbmF0dXJ
 )
 def test_secrets_never_reach_the_message(text: str, secret: str) -> None:
     """Messages go into alerts, and alerts to many people."""
-    error = refused(400, {}, body("BadRequest", text))
-    assert secret not in str(error)
-    assert secret[:20] not in str(error)
+    for words in (body("BadRequest", text), body(text, "Because.")):
+        error = refused(400, {}, words)
+        assert secret not in str(error)
+        assert secret[:20] not in str(error)
+        assert secret[:20] not in error.code
 
 
 _MODELS = {vendor.SerializationError, vendor.DeserializationError}

@@ -22,6 +22,8 @@ SUB = f"/subscriptions/{SUBSCRIPTION}"
 DISKS = "Microsoft.Compute/disks"
 REGISTRIES = "Microsoft.ContainerRegistry/registries"
 BOTH_RULES = ("networkAccessPolicy", "publicNetworkAccess")
+BACKUP_ID = "b1b1b1b1-3434-5656-7878-909090909090"
+SCANNER_ID = "5ca11e55-3434-5656-7878-909090909090"
 
 type Data = dict[str, Any]
 
@@ -65,6 +67,22 @@ def exemption(**changed: Any) -> Data:
         "owner": "backup-team",
         "approved_by": "security",
         "ticket": "CHG0042",
+        "expires_on": "2026-12-31",
+        **changed,
+    }
+    return {key: value for key, value in whole.items() if value is not None}
+
+
+def exporter(**changed: Any) -> Data:
+    """An exporter of everything in the samples' group until the end of the year.
+
+    None leaves a key out.
+    """
+    whole = {
+        "principals": [BACKUP_ID],
+        "scope": GROUP,
+        "purpose": "nightly backup",
+        "owner": "backup-team",
         "expires_on": "2026-12-31",
         **changed,
     }
@@ -148,8 +166,22 @@ _EXEMPTIONS = st.builds(
     st.sampled_from([[BOTH_RULES[0]], [BOTH_RULES[1]], list(BOTH_RULES)]),
     st.integers(2, 5),
 )
+EXPORTERS = st.builds(
+    lambda scope, who, day, hours: exporter(
+        scope=scope, principals=who, expires_on=f"2026-0{day}-01", hours=hours
+    ),
+    _SCOPES,
+    st.sampled_from([[BACKUP_ID], [SCANNER_ID.upper()], [SCANNER_ID, BACKUP_ID]]),
+    st.integers(2, 5),
+    st.sampled_from([None, 1, 48]),
+)
+"""Entries of `exporters`."""
 FILES = st.fixed_dictionaries(
-    {"scopes": st.lists(_ENTRIES, max_size=3), "exemptions": st.lists(_EXEMPTIONS, max_size=2)},
+    {
+        "scopes": st.lists(_ENTRIES, max_size=3),
+        "exemptions": st.lists(_EXEMPTIONS, max_size=2),
+        "exporters": st.lists(EXPORTERS, max_size=2),
+    },
     optional={**_SETTINGS, "tags_may_exempt": st.booleans()},
 )
 
@@ -166,15 +198,16 @@ def mended(data: Data) -> Policy:
 
 
 POLICIES = FILES.map(mended)
-"""Any policy: settings, scopes by subscription, group, name and tag, exemptions."""
+"""Any policy: settings, scopes by subscription, group, name and tag, exemptions, exporters."""
 
 
 @st.composite
 def changed_policies(draw: st.DrawFn) -> tuple[Policy, Policy]:
     """A policy and what became of it after one change, as people change policies."""
     old = draw(FILES)
-    new = {**old, "scopes": list(old["scopes"]), "exemptions": list(old["exemptions"])}
-    what = draw(st.sampled_from(["scopes", "exemptions", "settings"]))
+    lists = {"scopes": _ENTRIES, "exemptions": _EXEMPTIONS, "exporters": EXPORTERS}
+    new = {**old, **{name: list(old[name]) for name in lists}}
+    what = draw(st.sampled_from([*lists, "settings"]))
     entries = new.get(what, [])
     if what == "settings":
         new |= draw(_CHANGES)
@@ -185,7 +218,7 @@ def changed_policies(draw: st.DrawFn) -> tuple[Policy, Policy]:
             place = {key: entry[key] for key in ("scope", "tag") if key in entry}
             entries.insert(number, {**place, **draw(_CHANGES)})
     else:
-        entries.append(draw(_ENTRIES if what == "scopes" else _EXEMPTIONS))
+        entries.append(draw(lists[what]))
     return mended(old), mended(new)
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from guards.engine import events
 from guards.engine.errors import Unreadable
-from guards.engine.model import Caller
+from guards.engine.model import Caller, Request
 from tests.engine.samples import (
     ALICE_ID,
     CLAIMS,
@@ -21,9 +21,12 @@ from tests.engine.samples import (
     REGISTRY_WRITE,
     SNAPSHOT_ID,
     SNAPSHOT_WRITE,
+    SUBSCRIPTION,
     cloud_event,
     event,
 )
+
+REGISTRY_IMPORT = "Microsoft.ContainerRegistry/registries/importImage/action"
 
 type Make = Callable[..., dict[str, Any]]
 SCHEMAS = pytest.mark.parametrize("make", [event, cloud_event], ids=["eventgrid", "cloudevents"])
@@ -159,3 +162,149 @@ def test_no_text_of_an_event_holds_half_a_character() -> None:
     change = events.parse(event(id=half, correlationId=half, claims={"name": half, "appid": half}))
     for text in (change.event_id, change.correlation_id, change.caller.name, change.caller.app_id):
         assert text.encode("utf-8", "replace").decode() == text
+
+
+ROLE_ID = "/providers/Microsoft.Authorization/roleDefinitions/0a1b2c3d-1111-2222-3333-444455556666"
+ROLE_WRITE = "Microsoft.Authorization/roleDefinitions/write"
+
+
+@SCHEMAS
+def test_a_role_of_the_tenant_is_looked_for_in_the_subscription_of_the_event(make: Make) -> None:
+    """Azure may name a role definition without the subscription that the event comes from."""
+    change = events.parse(make(ROLE_WRITE, ROLE_ID))
+    assert change.resource == f"/subscriptions/{SUBSCRIPTION}{ROLE_ID}"
+
+
+@pytest.mark.parametrize("subscription", [None, "", 5, [], "mg", f"{SUBSCRIPTION}/.."])
+def test_a_role_of_the_tenant_without_a_subscription_stays_as_it_is(subscription: object) -> None:
+    """It fails as an ID then, and is told of."""
+    change = events.parse(event(ROLE_WRITE, ROLE_ID, subscriptionId=subscription))
+    assert change.resource == ROLE_ID
+
+
+def test_the_subscription_of_an_event_changes_no_other_id() -> None:
+    """Where a disk is says its own ID."""
+    other = SUBSCRIPTION.replace("1", "2")
+    assert events.parse(event(subscriptionId=other)).resource == DISK_ID
+
+
+ASKED = {"access": "Read", "durationInSeconds": 3600}
+
+
+def sent(body: object, place: str = "requestBody") -> dict[str, Any]:
+    """The data of an event that has what the caller sent."""
+    if place == "requestbody":
+        return {"properties": {"requestbody": body}}
+    return {"httpRequest": {"clientIpAddress": "203.0.113.7", place: body}}
+
+
+@SCHEMAS
+@pytest.mark.parametrize("place", ["requestBody", "body", "requestbody"])
+@pytest.mark.parametrize("body", [ASKED, json.dumps(ASKED)], ids=["object", "text"])
+def test_an_event_may_say_what_was_asked_for(make: Make, place: str, body: object) -> None:
+    """Wherever it stands, as an object or as the activity log writes it."""
+    change = events.parse(make(DISK_GRANT, **sent(body, place)))
+    assert change.request == Request(access="Read", duration_s=3600)
+    assert change.caller.ip_address == "203.0.113.7"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {},
+        {"httpRequest": None, "properties": None},
+        {"httpRequest": [], "properties": "text"},
+        sent("{not json"),
+        sent([ASKED]),
+        sent(7),
+        sent('{"a":' * 100_000),
+    ],
+    ids=range(7),
+)
+def test_mostly_an_event_does_not_say_it(data: dict[str, Any]) -> None:
+    """Nothing is made up then."""
+    assert events.parse(event(DISK_GRANT, **data)).request == Request()
+
+
+@pytest.mark.parametrize(
+    ("given", "access"),
+    [
+        ("Read", "Read"),
+        ("read", "Read"),
+        ("WRITE", "Write"),
+        ("None", ""),
+        ("Read; https://evil.example", ""),
+        (["Read"], ""),
+        (None, ""),
+    ],
+)
+def test_only_azures_words_for_access_are_kept(given: object, access: str) -> None:
+    """In Azure's own spelling."""
+    change = events.parse(event(DISK_GRANT, **sent({**ASKED, "access": given})))
+    assert change.request == Request(access=access, duration_s=3600)
+
+
+SIXTY_DAYS = 60 * 24 * 3600
+
+
+@pytest.mark.parametrize(
+    ("given", "seconds"),
+    [
+        (1, 1),
+        (SIXTY_DAYS, SIXTY_DAYS),
+        (SIXTY_DAYS + 1, 0),
+        (0, 0),
+        (-5, 0),
+        (10**400, 0),
+        (True, 0),
+        (60.5, 0),
+        (float("nan"), 0),
+        ("3600", 0),
+        (None, 0),
+    ],
+)
+def test_only_a_life_that_a_link_can_have_is_kept(given: object, seconds: int) -> None:
+    """Azure hands out none for longer than sixty days."""
+    change = events.parse(event(DISK_GRANT, **sent({**ASKED, "durationInSeconds": given})))
+    assert change.request == Request(access="Read", duration_s=seconds)
+
+
+DIGEST = f"app@sha256:{'0a' * 32}"
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ({"registryUri": "docker.io", "sourceImage": "library/nginx:1.27"},
+         "library/nginx:1.27 from docker.io"),
+        ({"registryUri": "localhost:5000", "sourceImage": DIGEST}, f"{DIGEST} from localhost:5000"),
+        ({"resourceId": REGISTRY_ID, "sourceImage": "app:1"}, f"app:1 from {REGISTRY_ID}"),
+        ({"sourceImage": "app"}, "app"),
+        ({"registryUri": "docker.io"}, "docker.io"),
+        ({"resourceId": f"{REGISTRY_ID}?x", "sourceImage": "app:1"}, "app:1"),
+        ({"registryUri": "https://u:p@evil.example/?sig=s", "sourceImage": "a"}, "a"),
+        ({"registryUri": "docker.io", "sourceImage": "a b"}, "docker.io"),
+        ({"registryUri": "docker.io", "sourceImage": "a\n"}, "docker.io"),
+        ({"registryUri": "d" * 300, "sourceImage": "i" * 300}, ""),
+        ({"registryUri": ["docker.io"], "sourceImage": {}}, ""),
+        ([], ""),
+        ("docker.io", ""),
+        (None, ""),
+    ],
+)  # fmt: skip
+def test_an_import_says_where_its_image_comes_from(source: object, said: str) -> None:
+    """As far as it has the form of a registry and of an image."""
+    change = events.parse(event(REGISTRY_IMPORT, REGISTRY_ID, **sent({"source": source})))
+    assert change.request == Request(source=said)
+
+
+def test_credentials_of_a_request_are_never_kept() -> None:
+    """What opens another registry stays out of queues and alerts."""
+    source = {
+        "registryUri": "docker.io",
+        "sourceImage": "library/nginx:1",
+        "credentials": {"username": "private-name", "password": "private-text"},
+    }
+    change = events.parse(event(REGISTRY_IMPORT, REGISTRY_ID, **sent({"source": source})))
+    assert change.request.source == "library/nginx:1 from docker.io"
+    assert "private" not in repr(change)

@@ -37,6 +37,17 @@ _OPERATIONS = st.sampled_from(
 _KINDS = st.sampled_from(
     ["Microsoft.Resources.ResourceWriteSuccess", "Microsoft.Storage.BlobCreated"]
 )
+_BODIES = JSON | st.fixed_dictionaries(
+    {},
+    optional={
+        "access": JSON,
+        "durationInSeconds": JSON,
+        "source": JSON
+        | st.fixed_dictionaries(
+            {}, optional=dict.fromkeys(("resourceId", "registryUri", "sourceImage"), JSON)
+        ),
+    },
+)
 DATA = st.fixed_dictionaries(
     {},
     optional={
@@ -44,7 +55,9 @@ DATA = st.fixed_dictionaries(
         "operationName": _OPERATIONS | JSON,
         "claims": JSON | JSON.map(json.dumps),
         "authorization": JSON | st.fixed_dictionaries({"evidence": JSON}),
-        "httpRequest": JSON,
+        "httpRequest": JSON | st.fixed_dictionaries({"requestBody": _BODIES}),
+        "properties": JSON | st.fixed_dictionaries({"requestbody": _BODIES.map(json.dumps)}),
+        "subscriptionId": JSON,
         "correlationId": JSON,
     },
 )
@@ -67,6 +80,9 @@ def test_any_json_is_a_change_or_unreadable(anything: Any) -> None:
     except Unreadable:
         return
     assert change.event_type or change.operation_name
+    assert change.request.access in ("", "Read", "Write")
+    assert 0 <= change.request.duration_s <= 60 * 86_400
+    assert len(change.request.source) < 2600
 
 
 @settings(max_examples=200, deadline=None)

@@ -33,16 +33,20 @@ def test_what_the_file_does_not_name_is_strict(guard: Guard) -> None:
         "networkAccessPolicy": Mode.ENFORCE,
         "publicNetworkAccess": Mode.ENFORCE,
         "dataAccessAuthMode": Mode.OFF,
+        "liveExport": Mode.ENFORCE,
+        "import": Mode.OFF,
     }
     assert rules["networkAccessPolicy"].allowed == ("DenyAll",)
     assert rules["networkAccessPolicy"].options == {"allowed_disk_accesses": ()}
     assert rules["publicNetworkAccess"].allowed == ("Disabled",)
+    assert rules["liveExport"].options == {"unknown_granter": "report"}
 
 
 def test_registries_are_strict_by_default_and_not_cut_off() -> None:
-    """Both rules close, and not where nobody could pull any more."""
+    """Both rules of exports close, not where nobody could pull any more; the rest is opt-in."""
     rules = policy.default(GUARDS).of(container_registry.GUARD)
-    assert {Mode.ENFORCE} == set(modes(rules).values())
+    enforced = {name for name, mode in modes(rules).items() if mode is Mode.ENFORCE}
+    assert enforced == {"exportPolicy", "publicNetworkAccess"}
     assert rules["exportPolicy"].allowed == ("disabled",)
     assert rules["publicNetworkAccess"].options == {"when_unreachable": "block"}
 
@@ -52,11 +56,15 @@ def test_the_shipped_policy_means_the_same_as_an_empty_one() -> None:
     shipped = parse((Path(__file__).parents[2] / "policy.yaml").read_text())
     assert policy.default(GUARDS).types == shipped.types
     assert (len(shipped.layers), shipped.exemptions, shipped.tags_may_exempt) == (1, (), False)
+    assert shipped.exporters == ()
 
 
 @DISK_LIKE
 def test_minimum_is_what_azures_own_policies_ask(guard: Guard) -> None:
-    """Either setting is enough, AllowPrivate is fine, and what it closes it closes as strictly."""
+    """Either setting is enough, AllowPrivate is fine, and what it closes it closes as strictly.
+
+    They know no links, so one that is out is only reported.
+    """
     rules = made(profile="minimum").of(guard)
     network, public = rules["networkAccessPolicy"], rules["publicNetworkAccess"]
     assert (network.allowed, network.satisfied_by) == (
@@ -64,7 +72,8 @@ def test_minimum_is_what_azures_own_policies_ask(guard: Guard) -> None:
         ("publicNetworkAccess",),
     )
     assert (public.allowed, public.satisfied_by) == (("Disabled",), ("networkAccessPolicy",))
-    assert modes(rules) == modes(policy.default(GUARDS).of(guard))
+    strict = modes(policy.default(GUARDS).of(guard))
+    assert modes(rules) == {**strict, "liveExport": Mode.AUDIT}
 
 
 def test_minimum_leaves_registries_strict() -> None:

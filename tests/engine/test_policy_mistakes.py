@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from guards import GUARDS, disk
 from tests.engine.policies import (
     BOTH_RULES,
     DISKS,
@@ -18,9 +19,9 @@ from tests.engine.policies import (
 )
 from tests.engine.samples import DISK_ACCESS_ID, DISK_ID
 
-DISK_RULES = "networkAccessPolicy, publicNetworkAccess, dataAccessAuthMode"
-TYPES = f"{DISKS}, Microsoft.Compute/snapshots, {REGISTRIES}"
-TOP = "version, profile, mode, resources, tags_may_exempt, scopes, exemptions, notify"
+DISK_RULES = ", ".join(rule.id for rule in disk.GUARD.rules)
+TYPES = ", ".join(guard.resource_type for guard in GUARDS)
+TOP = "version, profile, mode, resources, tags_may_exempt, scopes, exemptions, exporters, notify"
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from guards import GUARDS
-from guards.engine.model import Body, Guard, Mode, RuleSettings, TypePolicy
+from guards.engine.model import Body, Guard, Kind, Mode, Rule, RuleSettings, TypePolicy
 from guards.engine.policy.settings import capped, laid, looser, of_profile, strictest
 from guards.engine.policy.shape import Profile
 from tests.engine.samples import DISK_ACCESS_ID, disk, registry
@@ -20,19 +20,33 @@ def _some(values: Sequence[str]) -> st.SearchStrategy[list[str]]:
     return st.lists(st.sampled_from(values), unique=True) if values else st.just([])
 
 
+def possible(rule: Rule, mode: Mode) -> bool:
+    """Whether a file may give the rule this mode."""
+    return rule.kind is not Kind.REPORTED or mode is not Mode.ENFORCE
+
+
+def _fine(guard: Guard, rule: Rule) -> dict[str, st.SearchStrategy[Any]]:
+    """What a file may say of a setting: values, and other settings that are enough."""
+    others = [one.id for one in guard.rules if one is not rule and one.kind is Kind.SETTING]
+    closed = [value for value in rule.values if value != rule.when_absent]
+    values = rule.allowed if rule.when_absent in rule.allowed else closed
+    return {"allowed": _some(values), "satisfied_by": _some(others)}
+
+
 def _named(guard: Guard) -> st.SearchStrategy[dict[str, dict[str, Any]]]:
     """Settings as a file could name them for a type."""
     options: dict[str, st.SearchStrategy[Any]] = {
         "allowed_disk_accesses": _some([DISK_ACCESS_ID, DISK_ACCESS_ID.upper(), OTHER_ACCESS]),
         "when_unreachable": st.sampled_from(["block", "revert"]),
+        "unknown_granter": st.sampled_from(["report", "revoke"]),
+        "export_pipelines": st.sampled_from(["audit", "delete"]),
     }
     rules = {
         rule.id: st.fixed_dictionaries(
             {},
             optional={
-                "mode": st.sampled_from(list(Mode)),
-                "allowed": _some([value for value in rule.values if value != rule.when_absent]),
-                "satisfied_by": _some([other.id for other in guard.rules if other is not rule]),
+                "mode": st.sampled_from([mode for mode in Mode if possible(rule, mode)]),
+                **(_fine(guard, rule) if rule.kind is Kind.SETTING else {}),
                 **{name: options[name] for name, _ in rule.options},
             },
         )
@@ -100,14 +114,17 @@ def test_nothing_is_looser_in_the_strictest(drawn: tuple[Guard, list[TypePolicy]
 def _bodies(guard: Guard) -> list[Body]:
     if guard.resource_type.endswith("registries"):
         pairs = [(e, p) for e in ("enabled", "disabled", None) for p in ("Enabled", "Disabled")]
-        return [registry(export=export, public=public) for export, public in pairs]
+        bodies = [registry(export=export, public=public) for export, public in pairs]
+        more = {"anonymousPullEnabled": True, "networkRuleBypassOptions": "None"}
+        return bodies + [{**body, "properties": body["properties"] | more} for body in bodies]
     return [
         disk(networkAccessPolicy=network, publicNetworkAccess=public, dataAccessAuthMode=auth,
-             diskAccessId=access)
+             diskAccessId=access, diskState=state)
         for network in ("AllowAll", "AllowPrivate", "DenyAll")
         for public in ("Enabled", "Disabled")
         for auth in ("None", "AzureActiveDirectory")
         for access in (None, DISK_ACCESS_ID, OTHER_ACCESS)
+        for state in ("Unattached", "ActiveSAS", "ActiveUpload")
     ]  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from guards.engine import roles
 from guards.engine.policy.scopes import matches
-from guards.engine.roles import EXPORTS, Kind, Operation, grants
+from guards.engine.roles import EXPORTS, Kind, Operation, definition, grants
 
 DISKS = "Microsoft.Compute/disks/beginGetAccess/action"
 SNAPSHOTS = "Microsoft.Compute/snapshots/beginGetAccess/action"
@@ -186,6 +186,14 @@ def test_thousands_of_hostile_patterns_are_each_looked_at_once_for_each_operatio
     hostile = [f"{'*s' * 500}{number}" for number in range(2000)]
     assert given_by({"actions": [*hostile, DISKS], "notActions": hostile}) == {DISKS}
     assert len(calls) <= len(EXPORTS) * 2 * (len(hostile) + 1)
+
+
+def test_a_row_of_stars_costs_no_more_than_a_star() -> None:
+    """It is compared as one and shown as it was written."""
+    written = "*" * 900 + "a" + "*" * 50
+    (entry,) = definition.entries(role({"actions": [written]}))
+    (pattern,) = entry.actions
+    assert (pattern.text, pattern.folded) == (written, "*a*")
 
 
 def test_every_operation_says_what_it_allows() -> None:

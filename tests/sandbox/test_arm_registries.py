@@ -206,3 +206,143 @@ async def test_a_registrys_name_has_letters_and_digits_only() -> None:
         bad = REGISTRY.replace("Images01", "my-images")
         reply = await az.call("PUT", bad, {"sku": {"name": "Basic"}})
         assert (reply.status, reply.code) == (400, "InvalidResourceName")
+
+
+async def test_the_other_doors_are_as_azure_makes_them_and_can_be_closed() -> None:
+    """No anonymous pull, trusted services pass; one PATCH in any tier, values in Azure's case."""
+    async with azure() as az:
+        made = await registry(az, "Standard")
+        assert made.properties["anonymousPullEnabled"] is False
+        assert made.properties["networkRuleBypassOptions"] == "AzureServices"
+        await patch(az, anonymousPullEnabled=True)
+        closed = await patch(az, anonymousPullEnabled=False, networkRuleBypassOptions="none")
+        assert closed.status == 200
+        assert closed.properties["anonymousPullEnabled"] is False
+        assert closed.properties["networkRuleBypassOptions"] == "None"
+        kept = await patch(az, adminUserEnabled=True)
+        assert kept.properties["networkRuleBypassOptions"] == "None"
+        assert closed.properties["publicNetworkAccess"] == "Enabled"
+
+
+@pytest.mark.parametrize(
+    ("properties", "code"),
+    [
+        ({"anonymousPullEnabled": "false"}, "InvalidRequestContent"),
+        ({"adminUserEnabled": 1}, "InvalidRequestContent"),
+        ({"networkRuleBypassOptions": "Nobody"}, "InvalidParameter"),
+    ],
+)
+@pytest.mark.parametrize("method", ["PUT", "PATCH"])
+async def test_a_door_takes_only_its_own_values(
+    method: str, properties: dict[str, Any], code: str
+) -> None:
+    """Text is no boolean; the registry stays as it is."""
+    async with azure() as az:
+        before = await registry(az)
+        sent = {"sku": {"name": "Premium"}, "properties": properties}
+        reply = await az.call(method, REGISTRY, sent)
+        assert (reply.status, reply.code) == (400, code)
+        assert (await az.call("GET", REGISTRY)).body == before.body
+
+
+DIAGNOSTICS = f"{REGISTRY}/providers/Microsoft.Insights/diagnosticSettings"
+INSIGHTS = "2021-05-01-preview"
+TO_SIEM: dict[str, Any] = {
+    "workspaceId": "/subscriptions/s/workspaces/siem",
+    "logs": [{"categoryGroup": "allLogs", "enabled": True}],
+    "metrics": [{"category": "AllMetrics", "enabled": False}],
+}
+
+
+async def diagnostics(az: Azure, path: str = f"{DIAGNOSTICS}/to-siem", **changes: Any) -> Reply:
+    """A diagnostic setting, put by alice; None leaves a property out."""
+    properties = {k: v for k, v in {**TO_SIEM, **changes}.items() if v is not None}
+    return await az.call("PUT", path, {"properties": properties}, version=INSIGHTS)
+
+
+async def test_a_diagnostic_setting_is_put_listed_and_deleted() -> None:
+    """On the registry; the registry's own body says nothing of it."""
+    async with azure() as az:
+        before = await registry(az)
+        assert (await az.call("GET", DIAGNOSTICS, version=INSIGHTS)).body == {"value": []}
+        made = await diagnostics(az)
+        assert made.status == 200
+        assert made.body["id"] == f"{DIAGNOSTICS}/to-siem"
+        assert made.body["type"] == "Microsoft.Insights/diagnosticSettings"
+        [log] = made.properties["logs"]
+        assert (log["category"], log["categoryGroup"], log["enabled"]) == (None, "allLogs", True)
+        assert made.properties["workspaceId"] == TO_SIEM["workspaceId"]
+        assert (await diagnostics(az)).status == 200
+        found = await az.call("GET", f"{DIAGNOSTICS}/to-siem", version=INSIGHTS)
+        listed = await az.call("GET", DIAGNOSTICS.lower(), version=INSIGHTS)
+        assert listed.body == {"value": [found.body]}
+        assert (await az.call("GET", REGISTRY)).body == before.body
+
+        assert (await az.call("DELETE", found.body["id"], version=INSIGHTS)).status == 200
+        assert (await az.call("GET", DIAGNOSTICS, version=INSIGHTS)).body == {"value": []}
+
+
+async def test_a_diagnostic_setting_belongs_to_one_resource() -> None:
+    """A list shows neither those of children nor of registries that are called alike."""
+    async with azure() as az:
+        await registry(az)
+        await az.call("PUT", f"{REGISTRY}2", {"sku": {"name": "Basic"}})
+        await az.call("PUT", CONNECTION, {"properties": {}})
+        for other in (f"{REGISTRY}2", CONNECTION):
+            path = f"{other}/providers/Microsoft.Insights/diagnosticSettings/theirs"
+            assert (await diagnostics(az, path)).status == 200
+        assert (await az.call("GET", DIAGNOSTICS, version=INSIGHTS)).body == {"value": []}
+
+
+async def test_a_diagnostic_setting_outlives_its_resource() -> None:
+    """Nobody sees it until there is a resource of that ID again."""
+    async with azure() as az:
+        await registry(az)
+        made = await diagnostics(az)
+        await az.call("DELETE", REGISTRY)
+        assert (await az.call("GET", DIAGNOSTICS, version=INSIGHTS)).status == 404
+        await registry(az)
+        listed = await az.call("GET", DIAGNOSTICS, version=INSIGHTS)
+        assert listed.body == {"value": [made.body]}
+
+
+async def test_diagnostic_settings_need_their_resource() -> None:
+    """Neither written nor listed where there is nothing."""
+    async with azure() as az:
+        for reply in (
+            await diagnostics(az),
+            await az.call("GET", DIAGNOSTICS, version=INSIGHTS),
+        ):
+            assert (reply.status, reply.code) == (404, "ResourceNotFound")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"workspaceId": None},
+        {"logs": [{"enabled": True}]},
+        {"logs": [{"category": "a", "categoryGroup": "b", "enabled": True}]},
+        {"logs": [{"category": "a"}]},
+        {"logs": [{"category": "a", "enabled": "true"}]},
+        {"logs": [{"category": "a", "enabled": True, "colour": "red"}]},
+        {"logs": ["all"]},
+        {"metrics": {"category": "AllMetrics"}},
+        {"colour": "red"},
+    ],
+)
+async def test_a_diagnostic_setting_that_makes_no_sense_is_refused(changes: dict[str, Any]) -> None:
+    """It needs somewhere to go, and logs that say which."""
+    async with azure() as az:
+        await registry(az)
+        assert (await diagnostics(az, **changes)).status == 400
+        assert (await az.call("GET", DIAGNOSTICS, version=INSIGHTS)).body == {"value": []}
+
+
+async def test_diagnostic_settings_exist_in_their_preview_version_only() -> None:
+    """That of registries does not know them."""
+    async with azure() as az:
+        await registry(az)
+        stable = await az.call("GET", DIAGNOSTICS, version="2025-11-01")
+        assert (stable.status, stable.code) == (404, "InvalidResourceType")
+        other = await az.call("GET", DIAGNOSTICS, version="2031-01-01-preview")
+        assert (other.status, other.code) == (400, "NoRegisteredProviderFound")

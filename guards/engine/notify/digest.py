@@ -8,25 +8,32 @@ from typing import Any
 
 from guards.engine.events import clean
 from guards.engine.model import Outcome, Severity
-from guards.engine.notify.gist import Gist, began, gist, lasting, time_of
+from guards.engine.notify.exposure import in_short
+from guards.engine.notify.gist import Gist, gist
 from guards.engine.notify.parcel import Parcel
 from guards.engine.notify.sheet import Tone
+from guards.engine.notify.times import began, lasting, time_of
 
 UNKNOWN_CALLER = "unknown caller"
 _UNKNOWN = "of unknown version"
 _MAX_NAME = 60
 _WRITE, _GRANT, _DELETE = "/write", "/begingetaccess/action", "/delete"
-_PLURALS = {"registry": "registries"}
+_PLURALS = {"registry": "registries", "disk access": "disk accesses"}
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """What alerts have in common, how many they are, how they ended, how bad the worst is."""
+    """What alerts have in common, how many they are, how they ended, how bad the worst is.
+
+    Attributes:
+        links: which of them tell of SAS links that were out, in a few words; "" for none.
+    """
 
     name: str
     count: int
     counts: str
     worst: Severity | None
+    links: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +50,7 @@ class Digest:
 
     Attributes:
         counts: `409 reverted, 3 blocked`.
+        links: `2 SAS links, the longest 47 s`, or "".
         urgent: those that a person must look at, worst first.
         since, until: the first and last time that the alerts name, if they name any.
         ids: each alert ID once, oldest first.
@@ -63,6 +71,7 @@ class Digest:
     rules: tuple[Group, ...]
     ids: tuple[str, ...]
     more: bool
+    links: str = ""
 
 
 def digest(parcel: Parcel) -> Digest:
@@ -88,6 +97,7 @@ def digest(parcel: Parcel) -> Digest:
         rules=_groups((rule, short) for alert, short in pairs for rule in _rules(alert, short)),
         ids=tuple(dict.fromkeys(short.alert_id for short in gists)),
         more=parcel.more,
+        links=in_short(gists),
     )
 
 
@@ -125,7 +135,10 @@ def _groups(pairs: Iterable[tuple[str, Gist]]) -> tuple[Group, ...]:
     for name, short in pairs:
         members.setdefault(name, []).append(short)
     ordered = sorted(members.items(), key=lambda one: (-max(map(_rank, one[1])), -len(one[1])))
-    return tuple(Group(name, len(gists), counted(gists), _worst(gists)) for name, gists in ordered)
+    return tuple(
+        Group(name, len(gists), counted(gists), _worst(gists), in_short(gists))
+        for name, gists in ordered
+    )
 
 
 def _caller(alert: Mapping[str, Any]) -> str:
@@ -140,7 +153,8 @@ def _caller(alert: Mapping[str, Any]) -> str:
 def _scope(short: Gist) -> str:
     if short.resource is None:
         return "no resource"
-    return f"{short.resource.group} in {short.resource.subscription}"
+    subscription = short.resource.subscription
+    return f"{short.resource.group} in {subscription}" if short.where else subscription
 
 
 def _rules(alert: Mapping[str, Any], short: Gist) -> list[str]:

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from guards.engine.alerts import SCHEMA, digest
@@ -13,25 +12,12 @@ from guards.engine.ids import ResourceId
 from guards.engine.model import Outcome, Severity
 from guards.engine.notify.deliveries import identity
 from guards.engine.notify.sheet import Tone
-from guards.engine.policy.exemptions import moment
+from guards.engine.notify.times import seconds
+from guards.engine.notify.titles import TITLES, title
 
-REPORTS = "Export Guard reports: "
-"""How the title of what is about no resource begins."""
-
-MAX_TITLE = 120
 _MAX_NAME = 64
 
-_OPEN = "Export settings of {} "
-_TITLES = {
-    Outcome.REVERTED: _OPEN + "were reverted",
-    Outcome.FOUND_CLOSED: _OPEN + "were found closed",
-    Outcome.REPORTED_ONLY: _OPEN + "are open: reported only",
-    Outcome.BLOCKED: _OPEN + "are open: closing them is blocked",
-    Outcome.NOT_REVERTED: _OPEN + "were not reverted",
-    Outcome.DELETED_MEANWHILE: "{} was deleted meanwhile",
-    Outcome.DEFERRED: "Reverting export settings of {} is deferred",
-}
-_TONES = {
+_TONES: dict[Outcome | None, Tone] = {
     Outcome.REVERTED: Tone.GOOD,
     Outcome.FOUND_CLOSED: Tone.GOOD,
     Outcome.BLOCKED: Tone.ATTENTION,
@@ -47,7 +33,16 @@ _BY_SEVERITY = {
 }
 """The tone where the outcome does not say whether it is good or bad."""
 
-_KINDS = {"disks": "disk", "snapshots": "snapshot", "registries": "registry"}
+_KINDS = {
+    "disks": "disk",
+    "snapshots": "snapshot",
+    "registries": "registry",
+    "restorepointcollections": "restore point",
+    "diskrestorepoints": "restore point",
+    "diskaccesses": "disk access",
+    "roleassignments": "role assignment",
+    "roledefinitions": "role definition",
+}
 _TOKEN = re.compile(r"[A-Za-z0-9-]{1,64}")
 
 
@@ -57,9 +52,12 @@ class Gist:
 
     Attributes:
         outcome: None if the alert has a version or an outcome that is not known.
-        kind: disk, snapshot, registry, or resource.
+        kind: disk, snapshot, registry, restore point and so on, or resource.
         resource: the parsed ID; None for anything else, which only has a name.
         alert_id: letters, digits and dashes, 64 at most.
+        exposed: whether it tells of a SAS link that was out.
+        revoked: whether it was revoked, and is not only no longer there.
+        open_s: for how many seconds it was out, if that is known.
     """
 
     title: str
@@ -70,18 +68,36 @@ class Gist:
     name: str
     resource: ResourceId | None
     alert_id: str
+    exposed: bool = False
+    revoked: bool = False
+    open_s: float | None = None
 
     @property
     def line(self) -> str:
         """`HIGH · reverted · disk in rg-data`."""
-        where = f"{self.kind} in {self.resource.group}" if self.resource else ""
-        parts = ((self.severity or "").upper(), self.outcome or "", where)
+        what = f"{self.kind}{self.where}" if self.resource else ""
+        parts = ((self.severity or "").upper(), self.outcome or "", what)
         return " · ".join(part for part in parts if part)
+
+    @property
+    def where(self) -> str:
+        """` in rg-data`; "" for what is in no resource group."""
+        return f" in {self.resource.group}" if self.resource and self.resource.group else ""
 
     @property
     def label(self) -> str:
         """`ledger (disk)`, or what stands in for a name."""
         return f"{self.name} ({self.kind})" if self.name else self.title
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing of it is open any more."""
+        return self.outcome in (Outcome.REVERTED, Outcome.FOUND_CLOSED, Outcome.DELETED_MEANWHILE)
+
+    @property
+    def still_out(self) -> bool:
+        """Whether the link that it tells of still is."""
+        return self.exposed and self.open_s is None and not (self.revoked or self.ended)
 
     @property
     def urgent(self) -> bool:
@@ -93,61 +109,41 @@ class Gist:
 def gist(alert: Mapping[str, Any]) -> Gist:
     """What an alert says in short; never raises."""
     outcome, severity = _outcome(alert), _severity(alert.get("severity"))
-    text = alert.get("resourceId")
+    text, link = alert.get("resourceId"), link_of(alert)
     resource = _parsed(text)
     name = clean(resource.name if resource else _last(text), _MAX_NAME)
     return Gist(
-        title=_title(alert, outcome, name),
-        tone=_tone(outcome, severity),
+        title=title(alert, outcome, name),
+        tone=_tone(outcome, severity, exposed=bool(alert.get("exposure"))),
         severity=severity,
         outcome=outcome,
         kind=_kind(resource, alert.get("resourceType")),
         name=name,
         resource=resource,
         alert_id=_shown_id(alert),
+        exposed=bool(alert.get("exposure")),
+        revoked=bool(link.get("revokedAt")),
+        open_s=seconds(link.get("secondsOpen")),
     )
 
 
-def time_of(value: object) -> datetime | None:
-    """A time of an alert as UTC; None for anything else."""
-    try:
-        return moment(value) if isinstance(value, str) else None
-    except ValueError:
-        return None
-
-
-def began(alert: Mapping[str, Any]) -> datetime | None:
-    """Since when it is known to be open: the event, or else the guard's look."""
-    return time_of(alert.get("eventTime")) or time_of(alert.get("seenAt"))
-
-
-def clock(time: datetime) -> str:
-    """A time for people: `2026-03-01 11:59:59 UTC`."""
-    return f"{time:%Y-%m-%d %H:%M:%S} UTC"
-
-
-def lasting(seconds: float) -> str:
-    """`47 s`, `2 min 5 s`, `3 h 10 min`, `2 d 4 h`."""
-    whole = int(seconds)
-    if whole < 1:
-        return "under 1 s"  # or less than none, if two clocks differ
-    units = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
-    size = next(number for number, (_, length) in enumerate(units) if whole >= length)
-    parts = []
-    for unit, length in units[size : size + 2]:
-        count, whole = divmod(whole, length)
-        parts += [f"{count} {unit}"] if count else []
-    return " ".join(parts)
+def link_of(alert: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What an alert tells of a SAS link that was out; empty where it tells nothing, or in text."""
+    told = alert.get("exposure")
+    return told if isinstance(told, Mapping) else {}
 
 
 def _outcome(alert: Mapping[str, Any]) -> Outcome | None:
     told = alert.get("outcome")
-    if alert.get("schema") != SCHEMA or not isinstance(told, str) or told not in set(_TITLES):
+    if alert.get("schema") != SCHEMA or not isinstance(told, str) or told not in set(TITLES):
         return None
     return Outcome(told)
 
 
-def _tone(outcome: Outcome | None, severity: Severity | None) -> Tone:
+def _tone(outcome: Outcome | None, severity: Severity | None, *, exposed: bool) -> Tone:
+    """A link that was out is never good news: data may have been read through it."""
+    if exposed and _TONES.get(outcome) is Tone.GOOD:
+        return Tone.WARNING
     if outcome in _TONES:
         return _TONES[outcome]
     return _BY_SEVERITY[severity] if severity else Tone.ACCENT
@@ -171,19 +167,10 @@ def _last(text: object) -> str:
 
 
 def _kind(resource: ResourceId | None, given: object) -> str:
+    """By the last type that has a word; a restore point lies deep in its collection."""
     types = resource.types if resource else clean(given).split("/")[1:]
-    return _KINDS.get(types[0].lower(), "resource") if types else "resource"
-
-
-def _title(alert: Mapping[str, Any], outcome: Outcome | None, name: str) -> str:
-    if outcome is None:
-        version = clean(alert.get("schema"), 64) or "unknown"
-        return f"Export Guard alert (schema {version})"
-    if not name:
-        return clean(f"{REPORTS}{clean(alert.get('reason')) or outcome}", MAX_TITLE)
-    if outcome is Outcome.REPORTED_ONLY and not alert.get("findings"):
-        return f"Export Guard reports on {name}"
-    return _TITLES[outcome].format(name)
+    known = (_KINDS.get(type_.lower()) for type_ in reversed(types))
+    return next((kind for kind in known if kind), "resource")
 
 
 def _shown_id(alert: Mapping[str, Any]) -> str:

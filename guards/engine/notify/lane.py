@@ -6,6 +6,7 @@ that surfaces at `wake`. The message is put before the row says so, so that a ro
 look that nobody makes.
 """
 
+import contextlib
 import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
@@ -25,6 +26,7 @@ LEASE_S = 60.0
 
 _KEY = "lane"
 _TRIES = 20
+_TRIES_IN_TROUBLE = 3
 _LONGEST_REST_S = 7200.0
 _SOON_S = 1.0
 """An appointment that much later is as good."""
@@ -112,7 +114,16 @@ class Lane:
             await self.note(owner="", until=0.0)
         else:
             await self.wake_at(wake_at)
-            await self.note(owner="", until=0.0, not_before=wake_at)
+            await self.change(lambda state: self._left(state, wake_at))
+
+    async def abandon(self, wake_at: float) -> None:
+        """Give it back in trouble, as `leave` does; nobody learns of it if storage is away.
+
+        A lane that is not given back stands still until the lease is over: worth some more tries.
+        """
+        for _ in range(_TRIES_IN_TROUBLE):
+            with contextlib.suppress(Transient):
+                return await self.leave(wake_at)
 
     async def insure(self) -> None:
         """Before something is sent: if this process dies, somebody looks when the lane is free."""
@@ -139,6 +150,11 @@ class Lane:
     def _is_kept(self, state: State, at: float, woken: float) -> bool:
         """Whether an appointment that still lies ahead does as well."""
         return self._post.now() < state.wake <= at + _SOON_S and state.wake != woken
+
+    def _left(self, state: State, wake_at: float) -> State | None:
+        """Given back, at rest until then; a rest that was noted already is not cut short."""
+        rest = state.not_before if state.rests(self._post.now()) else 0.0
+        return self._mine(state, owner="", until=0.0, not_before=max(wake_at, rest))
 
     def _mine(self, state: State, **changes: float | int | str) -> State | None:
         return replace(state, **changes) if state.owner == self._owner else None  # type: ignore[arg-type]

@@ -7,10 +7,12 @@ from guards.engine import alerts
 from guards.engine.events import clean
 from guards.engine.notify import page
 from guards.engine.notify.digest import Digest, counted, digest, plural
-from guards.engine.notify.gist import REPORTS, Gist, gist, time_of
+from guards.engine.notify.gist import Gist, gist, link_of
 from guards.engine.notify.mail_html import FOOTER, html
 from guards.engine.notify.parcel import Item, Parcel
 from guards.engine.notify.sheet import Room, Section, Sheet
+from guards.engine.notify.times import time_of
+from guards.engine.notify.titles import REPORTS
 
 MOST_ALERTS = 2000
 """Of a digest: all of them are in the attachment, of some hundred KB."""
@@ -18,7 +20,9 @@ MOST_ALERTS = 2000
 _LISTED = 50
 _MAX_SUBJECT = 150
 _ROOM = Room(value=2048, text=4096, facts=_LISTED)
-_COLUMNS = ("alertId", "outcome", "severity", "resourceId", "seenAt")
+_COLUMNS = ("outcome", "severity", "resourceId", "seenAt")
+_LINK = ("secondsOpen", "grantedAt", "revokedAt")
+"""Of the SAS link that was out, where one was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,13 +100,19 @@ def _key(item: Item) -> str:
 
 
 def _csv(parcel: Parcel) -> str:
-    rows = ((gist(item.alert).alert_id, *_cells(item)) for item in parcel.items)
-    return "".join(f"{','.join(map(_cell, row))}\r\n" for row in (_COLUMNS, *rows))
+    header = ("alertId", *_COLUMNS, *_LINK)
+    rows = (_cells(item) for item in parcel.items)
+    return "".join(f"{','.join(map(_cell, row))}\r\n" for row in (header, *rows))
 
 
 def _cells(item: Item) -> Iterator[str]:
-    for column in _COLUMNS[1:]:
+    short, link = gist(item.alert), link_of(item.alert)
+    yield short.alert_id
+    for column in _COLUMNS:
         yield clean(item.alert.get(column), 2048 if column == "resourceId" else 64)
+    yield "" if short.open_s is None else f"{short.open_s:.1f}"
+    for column in _LINK[1:]:
+        yield clean(link.get(column), 64)
 
 
 def _cell(value: str) -> str:

@@ -74,7 +74,8 @@ def _section(section: Section) -> str:
             f'color:{_INK};">{escape(section.title)}</h2>'
         )
     if section.text:
-        text = f'<p style="margin:0;">{_breakable(section.text)}</p>'
+        below = "4px" if section.facts else "0"
+        text = f'<p style="margin:0 0 {below};">{_breakable(section.text)}</p>'
     if section.facts:
         facts = _facts(section)
     return _row(title + text + facts)

@@ -5,10 +5,11 @@ from collections.abc import Iterable
 from guards.engine.events import clean
 from guards.engine.model import Severity
 from guards.engine.notify.digest import Digest, Group, Told, digest, plural
-from guards.engine.notify.gist import clock, lasting
+from guards.engine.notify.exposure import out_for
 from guards.engine.notify.parcel import Links, Parcel
 from guards.engine.notify.sheet import Button, Fact, Section, Sheet, first
 from guards.engine.notify.story import buttons, story
+from guards.engine.notify.times import clock, lasting
 
 _MOST_GROUPS = 10
 _MOST_URGENT = 20
@@ -37,7 +38,7 @@ def of_digest(many: Digest, links: Links, listed: int = 0) -> Sheet:
     """A digest; the first `listed` alerts by name as well, where there is room: in a mail."""
     alerts = [_row(told) for told in many.told[:listed]]
     sections = (
-        Section("", _when(many)),
+        Section("", (*_when(many), *_links(many))),
         Section("A person must look at", first(_urgent(many, long=bool(listed)), _MOST_URGENT)),
         Section("Who", _groups(many.callers)),
         Section("Where", _groups(many.scopes)),
@@ -78,12 +79,12 @@ def _first_of(listed: int, total: int) -> str:
 
 
 def _row(told: Told, reason: int = 0) -> Fact:
-    """`HIGH`: `ledger (disk) in rg-data, blocked: why`."""
+    """`HIGH`: `ledger (disk) in rg-data, reverted, link out for 47 s: why`."""
     short = told.gist
-    where = f" in {short.resource.group}" if short.resource else ""
     ended = f", {short.outcome}" if short.outcome else ""
+    link = f", link {out_for(short)}" if short.exposed else ""
     why = f": {clean(told.reason, reason)}" if reason and told.reason else ""
-    return Fact(_severity(short.severity), f"{short.label}{where}{ended}{why}")
+    return Fact(_severity(short.severity), f"{short.label}{short.where}{ended}{link}{why}")
 
 
 def _severity(severity: Severity | None) -> str:
@@ -91,13 +92,21 @@ def _severity(severity: Severity | None) -> str:
 
 
 def _groups(groups: Iterable[Group]) -> tuple[Fact, ...]:
-    """`412`: `AKS: 409 reverted, 3 blocked (worst: high)`."""
-    facts = [Fact(str(one.count), f"{one.name}: {one.counts}{_worst(one)}") for one in groups]
+    """`412`: `AKS: 409 reverted, 3 blocked; 1 SAS link, out for 47 s (worst: high)`."""
+    facts = [Fact(str(one.count), f"{one.name}: {_counts(one)}{_worst(one)}") for one in groups]
     return first(facts, _MOST_GROUPS)
+
+
+def _counts(group: Group) -> str:
+    return "; ".join(part for part in (group.counts, group.links) if part)
 
 
 def _worst(group: Group) -> str:
     return f" (worst: {group.worst})" if group.worst else ""
+
+
+def _links(many: Digest) -> tuple[Fact, ...]:
+    return (Fact("Links", many.links),) if many.links else ()
 
 
 def _when(many: Digest) -> tuple[Fact, ...]:

@@ -52,18 +52,17 @@ class Sender:
         end = self._post.now() + WORK_S
         wake_at = None
         for _ in range(MOST_MESSAGES):
-            if not await self._lane.take(woken):
-                return "waits"
             try:
+                if not await self._lane.take(woken):
+                    return "waits"
                 wake_at = await self._send_all(end)
-            except Exception:
-                with contextlib.suppress(Transient):
-                    await self._lane.leave(self._post.now() + FIRST_DELAY_S)
+                await self._lane.leave(wake_at)
+                # What arrived before the lane was free relies on a look at it.
+                if wake_at is not None or not await self._outbox.waiting(1):
+                    break
+            except Exception:  # also of taking and leaving: what was written is not known then
+                await self._lane.abandon(self._post.now() + FIRST_DELAY_S)
                 raise
-            await self._lane.leave(wake_at)
-            # What arrived before the lane was free relies on a look at it.
-            if wake_at is not None or not await self._outbox.waiting(1):
-                break
         return f"{self._sent} sent" + (", others wait" if wake_at is not None else "")
 
     async def _send_all(self, end: float) -> float | None:

@@ -3,11 +3,15 @@
 Texts are cleaned and short, and not escaped: card and mail escape in their own ways.
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from guards.engine.events import clean
+
+MAX_VALUE, MAX_REASON = 300, 4096
+"""Longest value of a fact, and longest paragraph, in characters."""
 
 
 class Tone(StrEnum):
@@ -82,6 +86,21 @@ def first(facts: Sequence[Fact], most: int) -> tuple[Fact, ...]:
     if len(facts) <= most:
         return tuple(facts)
     return (*facts[:most], Fact("", f"{len(facts) - most} more"))
+
+
+def short_text(value: object, most: int = MAX_VALUE) -> str:
+    """A value of JSON for people, cut; "" for none."""
+    if value is None or isinstance(value, str):
+        return clean(value, most)
+    try:
+        return clean(json.dumps(value, ensure_ascii=False), most)
+    except (TypeError, ValueError, RecursionError):
+        return "(cannot be shown)"
+
+
+def present(facts: Sequence[Fact]) -> tuple[Fact, ...]:
+    """Those that say something."""
+    return tuple(fact for fact in facts if fact.value)
 
 
 def _cut(section: Section, room: Room) -> Section | None:

@@ -1,27 +1,34 @@
 """An alert of any version as title, tone, facts and links. Never raises: an alert is never lost."""
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from guards.engine.events import clean
 from guards.engine.ids import ResourceId
-from guards.engine.model import Outcome
-from guards.engine.notify.gist import Gist, began, clock, gist, lasting, time_of
+from guards.engine.notify.exposure import exposure
+from guards.engine.notify.gist import Gist, gist, link_of
 from guards.engine.notify.parcel import Item, Links
-from guards.engine.notify.sheet import Button, Fact, Section, first
+from guards.engine.notify.sheet import (
+    MAX_REASON,
+    MAX_VALUE,
+    Button,
+    Fact,
+    Section,
+    first,
+    present,
+    short_text,
+)
+from guards.engine.notify.times import began, clock, lasting, time_of
+from guards.engine.notify.titles import link_only
 
 _MOST = 10
 """Findings and changes that are listed."""
 
 _MOST_KEYS = 40
-_MAX_VALUE = 300
-_MAX_REASON = 4096
 _MAX_URL = 2000
 """Teams and mail readers cut longer addresses."""
 
-_CLOSED = {Outcome.REVERTED, Outcome.FOUND_CLOSED, Outcome.DELETED_MEANWHILE}
 NOT_SET = "not set (Azure's default)"
 
 
@@ -58,12 +65,16 @@ def _known(item: Item, short: Gist) -> tuple[Section, ...]:
     alert = item.alert
     found, changes = _findings(alert.get("findings")), _changes(alert.get("changes"))
     same = Fact("Changed", "all of the above, as wanted" if found and found == changes else "")
-    facts = [_open_for(alert, short), *_who(alert, short), _operation(alert), same]
+    link = exposure(alert, short)
+    who = [fact for fact in _who(alert, short) if fact not in link.facts]
+    facts = [_open_for(alert, short), *who, _operation(alert), same]
     return (
+        link,
         Section("What was open", found),
-        Section("", _present(facts)),
+        Section("", present(facts)),
         Section("What was changed", () if same.value else changes),
-        Section("Reason", text=clean(alert.get("reason"), _MAX_REASON)),
+        Section("", _deleted(alert.get("deleted"))),
+        Section("Reason", text=clean(alert.get("reason"), MAX_REASON)),
         Section("Details", _details(item, short), aside=True),
     )
 
@@ -71,28 +82,14 @@ def _known(item: Item, short: Gist) -> tuple[Section, ...]:
 def _unknown(item: Item) -> tuple[Section, ...]:
     """Every key with its value."""
     facts = [Fact(clean(key, 64), short_text(value)) for key, value in item.alert.items()]
-    note = Fact("Sent here because", clean(item.note, _MAX_VALUE))
-    return (Section("", first(facts, _MOST_KEYS)), Section("", _present([note])))
-
-
-def _present(facts: Sequence[Fact]) -> tuple[Fact, ...]:
-    return tuple(fact for fact in facts if fact.value)
-
-
-def short_text(value: object, most: int = _MAX_VALUE) -> str:
-    """A value of JSON for people, cut; "" for none."""
-    if value is None or isinstance(value, str):
-        return clean(value, most)
-    try:
-        return clean(json.dumps(value, ensure_ascii=False), most)
-    except (TypeError, ValueError, RecursionError):
-        return "(cannot be shown)"
+    note = Fact("Sent here because", clean(item.note, MAX_VALUE))
+    return (Section("", first(facts, _MOST_KEYS)), Section("", present([note])))
 
 
 def _listed(value: object, before: str, after: str) -> tuple[Fact, ...]:
     """A list as facts; a list that was shortened to text on its way stays text."""
     if not isinstance(value, list):
-        return _present([Fact("", short_text(value))])
+        return present([Fact("", short_text(value))])
     return first([_step(one, before, after) for one in value], _MOST)
 
 
@@ -117,12 +114,28 @@ def _changes(value: object) -> tuple[Fact, ...]:
     return _listed(value, "from", "to")
 
 
+def _deleted(value: object) -> tuple[Fact, ...]:
+    """`Deleted`: `nightly (Microsoft.ContainerRegistry/..), saved in the alert`."""
+    if not isinstance(value, list):
+        return present([Fact("Deleted", short_text(value))])
+    return first([Fact("Deleted", _child(one)) for one in value], _MOST)
+
+
+def _child(one: object) -> str:
+    if not isinstance(one, Mapping):
+        return short_text(one)
+    name, type_ = short_text(one.get("name"), 120), short_text(one.get("type"), 160)
+    return f"{name or 'no name'} ({type_ or 'no type'}), saved in the alert"
+
+
 def _open_for(alert: Mapping[str, Any], short: Gist) -> Fact:
     since, closed = began(alert), time_of(alert.get("closedAt"))
     value = ""
+    if link_only(alert) and link_of(alert):
+        return Fact("Open for", "")  # the same as the link, which has been told
     if since and closed:
         value = f"{lasting((closed - since).total_seconds())}, until {clock(closed)}"
-    elif short.outcome not in _CLOSED and alert.get("findings"):
+    elif not short.ended and alert.get("findings"):
         value = f"still open, since {clock(since)}" if since else "still open"
     return Fact("Open for", value)
 
@@ -151,11 +164,11 @@ def _details(item: Item, short: Gist) -> tuple[Fact, ...]:
     undo = alert.get("undo")
     count = len(undo) if isinstance(undo, list) else 0
     requests = "1 ARM request is" if count == 1 else f"{count} ARM requests are"
-    given = clean(alert.get("resourceId"), _MAX_VALUE)
-    return _present(
+    given = clean(alert.get("resourceId"), MAX_VALUE)
+    return present(
         [
-            Fact("Sent here because", clean(item.note, _MAX_VALUE)),
-            Fact("Note", clean(alert.get("note"), _MAX_VALUE)),
+            Fact("Sent here because", clean(item.note, MAX_VALUE)),
+            Fact("Note", clean(alert.get("note"), MAX_VALUE)),
             Fact("Subscription", short.resource.subscription if short.resource else ""),
             Fact("Resource ID", clean(str(short.resource), 2048) if short.resource else given),
             Fact("Correlation ID", clean(alert.get("correlationId"))),

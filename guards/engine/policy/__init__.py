@@ -6,7 +6,9 @@
     notify        who is told of which alerts
     file          a text read with its shape, and every mistake with its line
     scopes        patterns of resource IDs, and finding those that cover a resource
+    entries       the models of exemptions and exporters
     exemptions    who may leave what open until when
+    exporters     who may take data out until when
     settings      one rule's settings laid over another's, and which are stricter
     unsettled     settings of a resource that is not known yet, as strict and loose as they may be
     changes       what another policy would loosen
@@ -24,13 +26,15 @@ from itertools import combinations
 from typing import Any
 
 from guards.engine.ids import ResourceId
-from guards.engine.model import Body, Guard, Mode, TypePolicy
+from guards.engine.model import Body, Caller, Guard, Mode, TypePolicy
 from guards.engine.notify.routes import Routes
 from guards.engine.policy import file, notify, text
+from guards.engine.policy.entries import TagModel
 from guards.engine.policy.exemptions import Exemption, Tag, moment
+from guards.engine.policy.exporters import Exporter, allowing, by_principal
 from guards.engine.policy.scopes import Index, Parts, Scope, folded, parts_of
 from guards.engine.policy.settings import Given, capped, laid, looser, of_profile, strictest
-from guards.engine.policy.shape import Profile, TagModel
+from guards.engine.policy.shape import Profile
 from guards.engine.policy.text import Document, Mistake, Path, PolicyError, place
 
 __all__ = ["Applied", "Layer", "Policy", "PolicyError", "default", "parse"]
@@ -91,6 +95,7 @@ class Policy:
         *,
         tags_may_exempt: bool,
         notify: Routes = _EVERYBODY,
+        exporters: tuple[Exporter, ...] = (),
     ) -> None:
         self.hash = hash_
         self.guards = guards
@@ -99,6 +104,8 @@ class Policy:
         self.exemptions = exemptions
         self.tags_may_exempt = tags_may_exempt
         self.notify = notify
+        self.exporters = exporters
+        self._exporters = by_principal(exporters)
         numbered = list(enumerate(layers))
         ranked = sorted(numbered[1:], key=lambda one: one[1].weight)
         self._rank = {number: rank for rank, (number, _) in enumerate(ranked)}
@@ -151,6 +158,14 @@ class Policy:
             exempt += self._exempt_tags.get(key, ())
         layers.sort()
         return layers, [one for one in exempt if one.scope is None or one.scope.covers(parts)]
+
+    def exporter(self, caller: Caller, resource: ResourceId, when: datetime) -> Exporter | None:
+        """The entry by which a caller may export a resource now; of several that of most hours."""
+        return allowing(self._exporters, (caller.object_id, caller.app_id), resource, when)
+
+    def exports(self, object_id: str, resource: ResourceId, when: datetime) -> Exporter | None:
+        """The same for a principal of which only the object ID is known, as roles are given to."""
+        return allowing(self._exporters, (object_id,), resource, when)
 
     def out_of_scope(self, guard: Guard, resource: ResourceId) -> bool:
         """Whether the ID alone tells that nothing of the resource is looked at."""
@@ -259,6 +274,7 @@ class _Builder:
             tuple(exempt),
             tags_may_exempt=model.tags_may_exempt,
             notify=notify.compiled(model.notify, self._types),
+            exporters=tuple(self._exporter(n, entry) for n, entry in read.exporters),
         )
         self._ties(scopes)
         self._loosening_tags(policy, scopes)
@@ -313,6 +329,17 @@ class _Builder:
             ticket=entry.ticket,
             expires_on=moment(entry.expires_on),
             line=self._document.line(path),
+        )
+
+    def _exporter(self, number: int, entry: Any) -> Exporter:
+        return Exporter(
+            principals=tuple(dict.fromkeys(one.lower() for one in entry.principals)),
+            scope=Scope.parse(entry.scope, self._types),
+            purpose=entry.purpose,
+            owner=entry.owner,
+            expires_on=moment(entry.expires_on),
+            hours=entry.hours,
+            line=self._document.line(("exporters", number)),
         )
 
     def _ties(self, scopes: list[tuple[int, Layer]]) -> None:

@@ -6,7 +6,7 @@ it shares resources with, and both can be the one that counts. That is what is c
 it may say too much where a third layer always counts instead, and never too little.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -15,6 +15,7 @@ from guards.engine.events import clean
 from guards.engine.model import Guard
 from guards.engine.policy import Layer, Policy
 from guards.engine.policy.exemptions import Exemption
+from guards.engine.policy.exporters import Exporter, by_principal, named
 from guards.engine.policy.scopes import folded
 from guards.engine.policy.settings import laid, loosening, of_profile, values
 from guards.engine.policy.shape import Profile
@@ -56,10 +57,10 @@ def loosened(old: Policy, new: Policy, now: datetime) -> list[str] | None:
         for place in gone:
             if place.layer.tag is not None:  # even what it does not name counters other tags
                 found[f"{place.where}: another tag may count where this one did"] = place.rank
-    exemptions = _exemptions(old, new, now)
-    if exemptions is None:
+    exemptions, exporters = _exemptions(old, new, now), _exporters(old, new, now)
+    if exemptions is None or exporters is None:
         return None
-    return [*sorted(found, key=lambda text: (found[text], text)), *exemptions]
+    return [*sorted(found, key=lambda text: (found[text], text)), *exemptions, *exporters]
 
 
 def _shared(one: "_Place", other: "_Place") -> Iterator[_Setting]:
@@ -191,3 +192,29 @@ def _includes(old: Exemption, new: Exemption) -> bool:
         return True
     same = new.tag is not None and folded(old.tag.name) == folded(new.tag.name)
     return same and new.tag is not None and set(old.tag.values) >= set(new.tag.values)
+
+
+def _exporters(old: Policy, new: Policy, now: datetime) -> list[str] | None:
+    """Exporters that may take out what they could not before; None if there are too many."""
+    known = by_principal(old.exporters)
+    same = set(old.exporters)
+    fresh = [one for one in new.exporters if one.counts(now) and one not in same]
+    if sum(len(known.get(name, ())) for one in fresh for name in one.principals) > _MOST_PAIRS:
+        return None
+    found = []
+    for one in fresh:
+        fewer = {name: _before(one, known.get(name, ()), now) for name in one.principals}
+        for what in ("new", "prolonged"):
+            those = [name for name, change in fewer.items() if change == what]
+            if those:
+                where = clean(one.scope.text, 300)
+                found.append(f"{what} exporter: {where} ({named(those)}) {one}")
+    return found
+
+
+def _before(one: Exporter, others: Iterable[Exporter], now: datetime) -> str:
+    """What an entry is to somebody who had these: new or prolonged; "" if nothing is added."""
+    wider = [other for other in others if other.scope.covers(one.scope.parts)]
+    if any(o.expires_on >= one.expires_on and o.hours >= one.hours for o in wider):
+        return ""
+    return "prolonged" if any(other.counts(now) for other in wider) else "new"

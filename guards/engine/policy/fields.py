@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo
 
+from guards.engine.ids import is_guid
 from guards.engine.policy.scopes import Scope
 
 
@@ -27,6 +28,20 @@ def list_of(kind: Any, at_least: int = 0, at_most: int = 100) -> Any:
 def one_of(values: Iterable[str]) -> Any:
     """One of these words."""
     return Literal[tuple(values)]
+
+
+def guid(what: str) -> AfterValidator:
+    """That a text is a whole GUID; `what` names it for people."""
+
+    def checked(text: str) -> str:
+        if not is_guid(text):
+            raise ValueError(f"{what} must be a whole GUID")
+        return text
+
+    return AfterValidator(checked)
+
+
+A_GUID = described("A GUID.", json_schema_extra={"format": "uuid"})
 
 
 def _scope(text: str, info: ValidationInfo) -> str:

@@ -19,12 +19,13 @@ from guards.engine.policy.text import Document, Mistake, Path, PolicyError, plac
 class File:
     """What could be read of a policy: entries and keys with a mistake are left out.
 
-    `scopes` and `exemptions` are pairs of their number in the text and the entry.
+    `scopes`, `exemptions` and `exporters` are pairs of their number in the text and the entry.
     """
 
     model: Any
     scopes: list[tuple[int, Any]]
     exemptions: list[tuple[int, Any]]
+    exporters: list[tuple[int, Any]]
     mistakes: list[Mistake]
 
 
@@ -51,10 +52,10 @@ def read(document: Document, guards: tuple[Guard, ...], now: datetime) -> File:
     kept = {
         name: [i for i in range(_length(data, name)) if (name, i) not in bad] for name in _LISTS
     }
-    scopes, exemptions = (
+    scopes, exemptions, exporters = (
         list(zip(kept[name], getattr(valid, name), strict=False)) for name in _LISTS
     )
-    return File(valid, scopes, exemptions, mistakes)
+    return File(valid, scopes, exemptions, exporters, mistakes)
 
 
 def _length(data: Mapping[str, Any], name: str) -> int:
@@ -78,7 +79,7 @@ def _spelled(data: Mapping[str, Any], guards: Sequence[Guard]) -> dict[str, Any]
     return {**found, "scopes": changed} if "scopes" in data else found
 
 
-_LISTS = ("scopes", "exemptions")
+_LISTS = ("scopes", "exemptions", "exporters")
 _LOGIN = re.compile(r"//\S*@")
 """User name and password of a URL, which a log or an alert must not repeat."""
 

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, StringConstrain
 from guards.engine.events import clean
 from guards.engine.model import Outcome, Severity
 from guards.engine.notify.routes import Route, Routes
-from guards.engine.policy.fields import Model, ScopeText, described, list_of, one_of
+from guards.engine.policy.fields import A_GUID, Model, ScopeText, described, guid, list_of, one_of
 from guards.engine.policy.scopes import Scope
 
 MAX_ROUTES = 200
@@ -22,7 +22,6 @@ _SILENT = (Outcome.ALREADY_COMPLIANT, Outcome.EXEMPT)
 """These post no alert."""
 
 _CHANNEL = re.compile(r"[a-z][a-z0-9-]{0,39}")
-_GUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
 _UNSAFE = re.compile(r'[\s<>"\\^`{|}]')
 """What no URL has, and what two readers of one take for different things."""
 
@@ -33,12 +32,6 @@ def _channel(text: str) -> str:
             "a channel's name has lower case letters, digits and hyphens, begins with a letter, "
             "and has 40 characters at most"
         )
-    return text
-
-
-def _subscription(text: str) -> str:
-    if not _GUID.fullmatch(text):
-        raise ValueError("the subscription must be a whole GUID")
     return text
 
 
@@ -65,11 +58,7 @@ _Channel = Annotated[
         json_schema_extra={"pattern": f"^{_CHANNEL.pattern}$"},
     ),
 ]
-_Subscription = Annotated[
-    str,
-    AfterValidator(_subscription),
-    described("A GUID.", json_schema_extra={"format": "uuid"}),
-]
+_Subscription = Annotated[str, guid("the subscription"), A_GUID]
 _Runbook = Annotated[
     str,
     AfterValidator(_runbook),

@@ -85,7 +85,7 @@ class Scope:
 
     @classmethod
     def parse(cls, text: str, types: Iterable[str]) -> "Scope":
-        """A scope on one of the guarded types, or above.
+        """A scope on a resource of one of the guarded types, or above; not on what lies in one.
 
         Raises:
             ValueError: it is none, or matches everything.
@@ -97,7 +97,7 @@ class Scope:
             raise ValueError(_FORM)
         if words[3:4] not in ([], ["resourcegroups"]) or words[5:6] not in ([], ["providers"]):
             raise ValueError(_FORM)
-        known = {type_.lower(): type_ for type_ in types}
+        known = {type_.lower(): type_ for type_ in types if type_.count("/") == 1}
         parts = [words[2], *words[4:5]]
         if not _GUID.fullmatch(words[2]):
             raise ValueError(f"the subscription must be a whole GUID, or *; {_FORM}")

@@ -5,13 +5,17 @@ from dataclasses import replace
 from functools import reduce
 from typing import Any
 
-from guards.engine.model import Guard, Mode, Rule, RuleSettings, TypePolicy
+from guards.engine.model import Guard, Kind, Mode, Rule, RuleSettings, TypePolicy
 from guards.engine.policy.shape import Profile
 
 type Given = Mapping[str, Mapping[str, Any]]
 """Rule -> the settings that a file names, by their names there."""
 
-_STRICTER_LAST = {"when_unreachable": ("block", "revert")}
+_STRICTER_LAST = {
+    "when_unreachable": ("block", "revert"),
+    "unknown_granter": ("report", "revoke"),
+    "export_pipelines": ("audit", "delete"),
+}
 """Options that are one of several words; all others are lists of what is fine."""
 
 
@@ -24,26 +28,36 @@ def of_profile(guard: Guard, profile: Profile) -> TypePolicy:
 
 
 def _strict(rule: Rule) -> RuleSettings:
-    return RuleSettings(rule.default_mode, rule.allowed, (), dict(rule.options))
+    return RuleSettings(_possible(rule, rule.default_mode), rule.allowed, (), dict(rule.options))
+
+
+def _possible(rule: Rule, mode: Mode) -> Mode:
+    """What the guard cannot change is never enforced, whoever says so."""
+    return mode.capped(Mode.AUDIT) if rule.kind is Kind.REPORTED else mode
 
 
 def laid(guard: Guard, below: TypePolicy, given: Given) -> TypePolicy:
-    """What is named replaces what is below; the value a rule sets is always allowed."""
+    """What is named replaces what is below; the value that a rule sets is always allowed."""
     found = dict(below)
     for rule in guard.rules:
         named = given.get(rule.id)
         if not named:
             continue
         old = below[rule.id]
-        allowed = tuple(named.get("allowed", old.allowed))
         options = {name: _option(name, named.get(name, v)) for name, v in old.options.items()}
         found[rule.id] = RuleSettings(
-            mode=named.get("mode", old.mode),
-            allowed=allowed if rule.desired in allowed else (rule.desired, *allowed),
+            mode=_possible(rule, named.get("mode", old.mode)),
+            allowed=_allowed(rule, named.get("allowed", old.allowed)),
             satisfied_by=tuple(named.get("satisfied_by", old.satisfied_by)),
             options=options,
         )
     return found
+
+
+def _allowed(rule: Rule, named: Sequence[str]) -> tuple[str, ...]:
+    if rule.kind is not Kind.SETTING:
+        return rule.allowed
+    return tuple(named) if rule.desired in named else (rule.desired, *named)
 
 
 def _option(name: str, value: Any) -> Any:

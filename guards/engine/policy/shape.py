@@ -9,26 +9,21 @@ from pydantic import (
     AfterValidator,
     BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     StringConstraints,
-    ValidationInfo,
     WithJsonSchema,
     create_model,
 )
 
 from guards.engine.errors import Unreadable
-from guards.engine.events import clean
 from guards.engine.ids import ResourceId
-from guards.engine.model import Guard, Mode, Rule
-from guards.engine.policy.exemptions import LONGEST, moment
+from guards.engine.model import Guard, Kind, Mode, Rule
+from guards.engine.policy.entries import ExemptionModel, ExporterModel, TagModel
 from guards.engine.policy.fields import Model, ScopeText, described, list_of, one_of
 from guards.engine.policy.notify import model as notify_model
 
-MAX_SCOPES, MAX_EXEMPTIONS = 1000, 5000
+MAX_SCOPES, MAX_EXEMPTIONS, MAX_EXPORTERS = 1000, 5000, 1000
 """How many entries are read."""
-
-_LONGEST_TEXT = 500
 
 
 class Profile(StrEnum):
@@ -53,26 +48,24 @@ def _disk_access(value: str) -> str:
     return value
 
 
-def _expiry(text: str, info: ValidationInfo) -> str:
-    """Beyond a year nobody remembers why; a past date is `policy check`'s business."""
-    now = (info.context or {}).get("now")
-    if now is not None and moment(text) > now + LONGEST:
-        raise ValueError("more than a year away; an exemption lasts a year at most")
-    return text
+def _reported_mode(value: object) -> object:
+    if value == Mode.ENFORCE:
+        raise ValueError("the guard cannot change this, only tell of it; allowed: 'off' or 'audit'")
+    return _mode(value)
 
 
-def _shown(text: str) -> str:
-    if not clean(text):
-        raise ValueError("nothing of it can be seen")
-    return clean(text, _LONGEST_TEXT)
+def _word(value: object) -> object:
+    # An unquoted true or false is a boolean in YAML; policies keep text.
+    return str(value).lower() if isinstance(value, bool) else value
 
 
 _Mode = Annotated[Mode, BeforeValidator(_mode)]
-_Said = Annotated[
-    str,
-    StringConstraints(strip_whitespace=True, min_length=1, max_length=_LONGEST_TEXT),
-    AfterValidator(_shown),
+_ReportedMode = Annotated[
+    Literal["off", "audit"],
+    BeforeValidator(_reported_mode),
+    AfterValidator(lambda word: Mode(word)),
 ]
+_MODE_MEANS = "Close it, report it, or not look."
 _OPTIONS: Mapping[str, Any] = {
     "allowed_disk_accesses": (
         list[Annotated[str, AfterValidator(_disk_access)]],
@@ -86,75 +79,55 @@ _OPTIONS: Mapping[str, Any] = {
         Literal["block", "revert"],
         Field("block", description="No approved private endpoint: alert only, or close it anyway."),
     ),
+    "unknown_granter": (
+        Literal["report", "revoke"],
+        Field("report", description="A SAS link is out and nobody knows who took it."),
+    ),
+    "export_pipelines": (
+        Literal["audit", "delete"],
+        Field(
+            "audit",
+            description="Where they stand in the way of closing: alert only, or save and delete.",
+        ),
+    ),
 }
 """The settings that only some rules have, by the name in `Rule.options`."""
 
 
-class TagModel(Model):
-    """A tag of the resource: any of these values, in exactly this spelling."""
-
-    name: Annotated[
-        str,
-        StringConstraints(min_length=1, max_length=512),
-        described("In any casing, as in Azure."),
-    ]
-    values: Annotated[
-        list[Annotated[str, StringConstraints(min_length=1, max_length=256, pattern=r"^[^*]+$")]],
-        Field(min_length=1, max_length=100),
-        described("Written out, without *; casing counts."),
-    ]
-
-
-class ExemptionModel(Model):
-    """Leaves what its rules find open until it expires."""
-
-    model_config = ConfigDict(
-        coerce_numbers_to_str=True,  # a ticket is often a bare number
-        json_schema_extra={"anyOf": [{"required": ["scope"]}, {"required": ["tag"]}]},
-    )
-
-    scope: ScopeText | None = None
-    tag: Annotated[TagModel | None, described("Needs tags_may_exempt; with scope, both count.")] = (
-        None
-    )
-    rules: list[str]
-    reason: Annotated[_Said, described("Why it has to stay open.")]
-    owner: Annotated[_Said, described("Who answers for it.")]
-    approved_by: Annotated[_Said, described("Who allowed it.")]
-    ticket: Annotated[
-        _Said,
-        WithJsonSchema({"type": ["string", "integer"], "description": "Where it was decided."}),
-    ]
-    expires_on: Annotated[
-        str,
-        AfterValidator(_expiry),
-        described(
-            "A date (its first second, UTC) or a time with zone; a year at most.",
-            examples=["2026-12-31", "2026-12-31T18:00:00+01:00"],
-            json_schema_extra={"pattern": r"^\d{4}-\d{2}-\d{2}(T.+)?$"},
-        ),
-    ]
-
-
 def _rule_model(guard: Guard, rule: Rule) -> Any:
-    others = [other.id for other in guard.rules if other is not rule]
-    closed = tuple(value for value in rule.values if value != rule.when_absent)
-    fields: dict[str, Any] = {
-        "mode": (_Mode, Field(rule.default_mode, description="Close it, report it, or not look.")),
-        "allowed": (
-            list_of(one_of(closed)),
-            Field(
-                list(rule.allowed),
-                description=f"The values that are fine; {rule.desired} always is.",
-            ),
-        ),
-        **{name: _OPTIONS[name] for name, _ in rule.options},
-    }
-    if others:
+    """The model of one rule: only what holds a setting says which values are fine."""
+    kind = _ReportedMode if rule.kind is Kind.REPORTED else _Mode
+    about = "Report it, or not look." if kind is _ReportedMode else _MODE_MEANS
+    fields: dict[str, Any] = {"mode": (kind, Field(rule.default_mode, description=about))}
+    if rule.kind is Kind.SETTING:
+        fields["allowed"] = _allowed(rule)
+    fields |= {name: _OPTIONS[name] for name, _ in rule.options}
+    others = [one.id for one in guard.rules if one is not rule and one.kind is Kind.SETTING]
+    if others and rule.kind is Kind.SETTING:
         about = "Also fine while one of these rules is met."
         fields["satisfied_by"] = (list_of(one_of(others)), Field([], description=about))
-    name = f"{guard.resource_type.rpartition('/')[2]}_{rule.id}"
-    return create_model(name, __base__=Model, **fields)
+    return create_model(f"{_name(guard)}_{rule.id}", __base__=Model, **fields)
+
+
+def _allowed(rule: Rule) -> Any:
+    """The field of the values that are fine; the open one cannot be among them.
+
+    Open is what Azure means where nothing is set, or else all that the rule does not want.
+    """
+    closed = tuple(value for value in rule.values if value != rule.when_absent)
+    if rule.when_absent in rule.allowed:
+        closed = rule.allowed
+    value = one_of(closed)
+    if rule.boolean:
+        both = [word for text in closed for word in (text, text == "true")]
+        value = Annotated[value, BeforeValidator(_word), WithJsonSchema({"enum": both})]
+    about = f"The values that are fine; {rule.desired} always is."
+    return list_of(value), Field(list(rule.allowed), description=about)
+
+
+def _name(guard: Guard) -> str:
+    """The type as a name in Python: all of it, so that no two types share one."""
+    return guard.resource_type.replace("/", "_").replace(".", "_")
 
 
 @lru_cache(maxsize=4)
@@ -169,7 +142,7 @@ def models(guards: tuple[Guard, ...], *, notify: bool = True) -> type[BaseModel]
             rule.id: (_rule_model(guard, rule) | None, described(f"{rule.path}.", default=None))
             for rule in guard.rules
         }
-        name = guard.resource_type.replace("/", "_").replace(".", "_")
+        name = _name(guard)
         model = create_model(name, __base__=Model, **rules)
         about = "A rule that is left out means what the profile says."
         types[name] = (model | None, described(about, default=None, alias=guard.resource_type))
@@ -231,6 +204,10 @@ def models(guards: tuple[Guard, ...], *, notify: bool = True) -> type[BaseModel]
         exemptions=(
             list_of(exemption, at_most=MAX_EXEMPTIONS),
             described("Who may leave what open, and until when.", default=[]),
+        ),
+        exporters=(
+            list_of(ExporterModel, at_most=MAX_EXPORTERS),
+            described("Who may take data out, and until when.", default=[]),
         ),
         notify=(
             routes,

@@ -8,6 +8,7 @@ Three forms, whatever the casing of their keys:
 """
 
 import difflib
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +22,7 @@ MOST_PATTERNS = 10_000
 LONGEST_PATTERN = 1_024
 """Characters of one; Azure's own operations are below 200."""
 
+_STARS = re.compile(r"\*+")  # many in a row say what one says, and take longer to compare
 _LISTS = ("actions", "notActions", "dataActions", "notDataActions")
 _LIKELY = 0.8
 """From here on two names are as near as `action` and `actions`, and not `actions` and `id`."""
@@ -30,7 +32,7 @@ _TYPES = {"builtinrole": "BuiltInRole", "customrole": "CustomRole"}
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """An operation or several, with `*`: as written, and in the casing it is compared in."""
+    """An operation or several, with `*`: as written, and in the form it is compared in."""
 
     text: str
     folded: str
@@ -159,7 +161,7 @@ def _pattern(text: str, place: str) -> Pattern:
         raise Unreadable(f"{place}: longer than {LONGEST_PATTERN:,} characters")
     if text.startswith("["):  # of an ARM template; to take it for a name would find nothing
         raise Unreadable(f"{place}: an expression, which is not known before deployment")
-    return Pattern(text, folded(text))
+    return Pattern(text, folded(_STARS.sub("*", text)))
 
 
 def _texts(fields: Mapping[str, Any], name: str, place: str) -> list[tuple[str, str]]:

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from guards.engine.notify.parcel import Item, Links, Parcel
 from tests.cli.command import HOSTILE as STEERING
-from tests.engine.samples import DISK_ID, REGISTRY_ID
+from tests.engine.samples import DISK_ID, REGISTRY_ID, SNAPSHOT_ID
 from tests.engine.test_alerts import FULL
 
 LINKS = Links(runbook="https://wiki.contoso.example/export-guard")
@@ -55,6 +55,42 @@ def blocked(**changes: Any) -> dict[str, Any]:
     return alert(**{**registry, **changes})
 
 
+def exposed(**changes: Any) -> dict[str, Any]:
+    """A snapshot whose link Alice took, and the guard revoked after 47 seconds."""
+    link = {
+        "resourceId": SNAPSHOT_ID,
+        "resourceType": "Microsoft.Compute/snapshots",
+        "severity": "critical",
+        "operationName": "Microsoft.Compute/snapshots/beginGetAccess/action",
+        "findings": [live()],
+        "changes": [{"path": "properties.diskState", "from": "ActiveSAS", "to": "Unattached"}],
+        "undo": [],
+        "exposure": exposure(),
+    }
+    return alert(**{**link, **changes})
+
+
+def live() -> dict[str, Any]:
+    """The finding that a link is out."""
+    return {**finding("diskState", "ActiveSAS", "Unattached"), "rule": "liveExport"}
+
+
+def exposure(**changes: Any) -> dict[str, Any]:
+    """What is told of a link."""
+    seen = {
+        "grantedAt": "2026-03-01T11:59:13Z",
+        "access": "Read",
+        "durationSeconds": 3600,
+        "revokedAt": "2026-03-01T12:00:00.214Z",
+        "secondsOpen": 47.214,
+        "caller": "Alice",
+        "ipAddress": "203.0.113.7",
+        "stateAfter": "Unattached",
+        "statement": "The link was revoked. Data may have been read through it until then.",
+    }
+    return {**seen, **changes}
+
+
 def finding(
     path: str = "networkAccessPolicy", actual: str | None = None, desired: str = "DenyAll"
 ) -> dict[str, Any]:
@@ -76,6 +112,8 @@ def named(name: str) -> dict[str, Any]:
         policyHash=name,
         findings=[{**finding(), "path": name, "actual": name}],
         changes=[],
+        exposure=dict.fromkeys(exposure(), name) | {"secondsOpen": 47.2},
+        deleted=[{"name": name, "type": name}],
     )
 
 
@@ -112,6 +150,8 @@ def worst(number: int, text: str) -> dict[str, Any]:
         caller=dict.fromkeys(("name", "appId", "objectId"), f"{number}{text * 250}"),
         operationName=text * 250,
         findings=[{**finding(), "rule": f"{number} {text * 200}", "actual": text * 2000}] * 300,
+        exposure=dict.fromkeys(exposure(), text * 2000) | {"secondsOpen": number},
+        deleted=[{"name": text * 2000, "type": text * 2000}] * 300,
     )
 
 
@@ -123,9 +163,17 @@ _WILD = st.recursive(
 )
 
 
+_NUMBERS = st.sampled_from([-1e308, -0.5, 1e10, 1e11, 10**400, -(10**400), True, "47"])
+"""What looks like seconds, and cannot be said as such."""
+
+
 @st.composite
 def wild(draw: st.DrawFn) -> dict[str, Any]:
     """An alert in which anything may be anything."""
-    base = draw(st.sampled_from([{}, alert(), blocked(), alert(resourceId=None)]))
+    base = draw(st.sampled_from([{}, alert(), blocked(), exposed(), alert(resourceId=None)]))
     keys = st.sampled_from([*alert(), "note", "new"]) | _TEXT
-    return {**base, **draw(st.dictionaries(keys, _WILD, max_size=6))}
+    changed = {**base, **draw(st.dictionaries(keys, _WILD, max_size=6))}
+    if draw(st.booleans()):
+        link = st.dictionaries(st.sampled_from([*exposure()]), _WILD | _NUMBERS)
+        changed["exposure"] = exposure(**draw(link))
+    return changed

@@ -5,8 +5,11 @@ from collections import Counter
 import pytest
 
 from guards.engine.errors import Transient
+from guards.engine.later import FIRST_DELAY_S
 from tests.engine.notify.office import Office, alert
 from tests.fakes import Crash
+
+A_LITTLE_S = 5.0
 
 
 async def _deliver(crash: tuple[int, str] | None, number: int) -> Office:
@@ -64,3 +67,47 @@ async def test_one_failing_call_anywhere_loses_and_doubles_nothing(name: str) ->
         await office.settle(3600)
         for channel in office.channels.values():
             assert Counter(channel.told) == Counter(one["alertId"] for one in posted), (name, call)
+
+
+STORAGE = ["store.get", "store.page", "store.write", "deliveries.put"]
+"""The calls of storage that delivering makes."""
+
+
+async def _deliver_with_a_hiccup(name: str, call: int, hiccups: int, side: str) -> Office:
+    """Two alerts for a channel that fails once; storage fails at one of its calls, or at a few.
+
+    On the side "after" what was asked for is done, and the answer is lost.
+    """
+    office = Office("teams")
+    office["teams"].answers = [Transient("503")]
+    for _ in range(2):
+        await office.alert()
+    before = office.trouble.count(name)
+    if side == "before":
+        office.trouble.errors[name] = [None] * call + [Transient("ServerBusy")] * hiccups
+    else:
+        lost = range(before + call + 1, before + call + 1 + hiccups)
+
+        def leave() -> None:
+            if office.trouble.calls[-1] == name and office.trouble.count(name) in lost:
+                raise Transient("no answer")
+
+        office.trouble.leave = leave  # type: ignore[method-assign]
+    await office.settle(3600)
+    return office
+
+
+@pytest.mark.parametrize("hiccups", [1, 2])
+@pytest.mark.parametrize("side", ["before", "after"])
+@pytest.mark.parametrize("name", STORAGE)
+async def test_storage_that_hiccups_costs_some_seconds_and_not_a_lease(
+    name: str, side: str, hiccups: int
+) -> None:
+    """The lane is given back, wherever it happens: also at giving it back, and at taking it."""
+    calls = (await _deliver_with_a_hiccup(name, 0, 0, side)).trouble.count(name)
+    assert calls > 3
+    for call in range(calls):
+        office = await _deliver_with_a_hiccup(name, call, hiccups, side)
+        assert len(office["teams"].told) == len(set(office["teams"].told)) == 2
+        late_s = office["teams"].times[-1] - (1 + hiccups) * FIRST_DELAY_S
+        assert late_s < A_LITTLE_S, (call, office["teams"].times)

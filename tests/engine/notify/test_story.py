@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 
 from guards.engine.model import Outcome
-from guards.engine.notify.gist import MAX_TITLE, lasting
+from guards.engine.notify.times import lasting
+from guards.engine.notify.titles import MAX_TITLE
 from guards.engine.notify.parcel import Item, Links
 from guards.engine.notify.sheet import Tone
 from guards.engine.notify.story import Story, story

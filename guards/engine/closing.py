@@ -1,0 +1,205 @@
+"""Closing what is open: intent, steps, alert, and the intent away, so that nothing is lost between.
+
+The intent goes to `guard-work` before the first change; if this process dies, it surfaces, and the
+look is made again with the evidence of this one.
+"""
+
+import logging
+from dataclasses import dataclass, replace
+
+from guards.engine import alerts
+from guards.engine.decide import Verdict
+from guards.engine.errors import Gone, GuardError, StillRunning, Transient
+from guards.engine.exports import forget, keep
+from guards.engine.exposure import NOT_CUT, Cut
+from guards.engine.later import put_off
+from guards.engine.look import Look, Result
+from guards.engine.model import Body, Change, Outcome, Patch, Plan
+from guards.engine.ports import Receipt
+from guards.engine.repeats import REFUSED_TOGETHER, fight, told_with_its_group
+from guards.engine.saved import deletions, fits
+from guards.engine.steps import Done, carry_out
+from guards.engine.tasks import Evidence
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Try:
+    """One attempt: what was seen, the intent that keeps it, what is to be done."""
+
+    look: Look
+    body: Body
+    verdict: Verdict
+    plan: Plan
+    evidence: Evidence
+    intent: Receipt | None
+
+
+async def close(look: Look, body: Body, verdict: Verdict, plan: Plan) -> Result:
+    """Carry out a plan, and tell how it ended."""
+    seen = look.seen(verdict.findings, plan.changes, alerts.worst(verdict.findings), body)
+    evidence = look.task.evidence or seen
+    one = _Try(look, body, verdict, plan, evidence, await _write_intent(look, evidence))
+    try:
+        done = await carry_out(look, body, plan)
+    except GuardError as e:
+        return await _refused(one, e)
+    return await _ended(one, done)
+
+
+async def _write_intent(look: Look, evidence: Evidence) -> Receipt | None:
+    """Before anything is changed; a message in hand that already says the same serves as one."""
+    if evidence is look.task.evidence:
+        return None
+    message = look.task.with_evidence(evidence).message()
+    return await look.ports.work.put(message, look.ports.intent_delay_s)
+
+
+async def _refused(one: _Try, error: GuardError) -> Result:
+    """A step failed: later again, children that stand in the way, or told."""
+    look = one.look
+    if isinstance(error, Gone):
+        return await _tell(one, Outcome.DELETED_MEANWHILE, "", ())
+    if isinstance(error, StillRunning):
+        return await _put_off(one, error, accepted=True)
+    explained = ""
+    if look.guard.refusal is not None and _about_children(error):
+        found, explained = await _children(look)
+        if found and _deletes(look, one):
+            return await _without_children(one, found, error)
+    if isinstance(error, Transient) and not explained:
+        return await _put_off(one, error)
+    return await _told_refused(one, error, explained)
+
+
+async def _told_refused(one: _Try, error: GuardError, explained: str) -> Result:
+    """Azure refused for good: told by itself, or with all others of its resource group."""
+    if error.code in REFUSED_TOGETHER and not one.look.links_among(one.evidence.findings):
+        told = await told_with_its_group(one.look, error)
+        if told is not None:
+            if one.intent is not None:
+                await one.look.ports.work.delete(one.intent)
+            return told
+    return await _tell(one, Outcome.NOT_REVERTED, f"Azure refused: {error}{explained}", ())
+
+
+def _about_children(error: GuardError) -> bool:
+    return error.status in (400, 409) and error.code != "ScopeLocked"
+
+
+async def _children(look: Look) -> tuple[list[Body], str]:
+    """The children that stand in the way of a PATCH, and a sentence about them."""
+    refusal = look.guard.refusal
+    assert refusal is not None
+    try:
+        found = await look.ports.arm.children(
+            look.resource, refusal.type, refusal.api_version, look.deadline
+        )
+    except GuardError as e:
+        log.warning("%s of %s could not be listed: %s", refusal.type, look.resource, e)
+        return [], f". Whether {refusal.type} stand in the way could not be read: {e}"
+    names = ", ".join(str(child.get("name", "?")) for child in found[:20])
+    return list(found), f". {refusal.explanation}: {names}" if names else ""
+
+
+def _deletes(look: Look, one: _Try) -> bool:
+    """Whether the policy lets the guard delete what stands in the way of what it closes."""
+    refusal = look.guard.refusal
+    settings = one.verdict.applied.rules.get(refusal.rule) if refusal else None
+    return bool(refusal and settings and settings.options.get(refusal.option) == "delete")
+
+
+async def _without_children(one: _Try, found: list[Body], error: GuardError) -> Result:
+    """Save the children in a new intent, delete them, and close what they kept open."""
+    look, refusal = one.look, one.look.guard.refusal
+    assert refusal is not None
+    steps = deletions(look.resource, refusal.type, found, refusal.api_version)
+    saved = tuple({**body, "apiVersion": refusal.api_version} for body in found)
+    if not fits(saved) or len(steps) < len(found):
+        reason = f"{refusal.explanation}; they are not deleted, as they do not fit into one alert"
+        return await _tell(one, Outcome.NOT_REVERTED, f"Azure refused: {error}. {reason}", ())
+    known = {body.get("id") for body in saved}
+    earlier = tuple(body for body in one.evidence.saved if body.get("id") not in known)
+    evidence = replace(one.evidence, saved=(*earlier, *saved))
+    intent = await _write_intent(look, evidence)
+    if one.intent is not None:
+        await look.ports.work.delete(one.intent)
+    patches = tuple(step for step in one.plan.steps if isinstance(step, Patch))
+    again = replace(one, evidence=evidence, intent=intent)
+    try:
+        done = await carry_out(look, one.body, replace(one.plan, steps=(*steps, *patches)))
+    except (StillRunning, Gone) as e:
+        return await _put_off(again, Transient(str(e), status=e.status))
+    except Transient as e:
+        return await _put_off(again, e)
+    except GuardError as e:
+        reason = f"Azure refused: {e}. What was deleted before that is saved in this alert"
+        return await _tell(again, Outcome.NOT_REVERTED, reason, ())
+    return await _ended(again, done)
+
+
+async def _put_off(one: _Try, error: Transient, *, accepted: bool = False) -> Result:
+    evidence = replace(one.evidence, accepted=True) if accepted else one.evidence
+    await keep(one.look)
+    return await put_off(one.look.task.with_evidence(evidence), error, one.look.ports, one.intent)
+
+
+async def _ended(one: _Try, done: Done) -> Result:
+    """Believe Azure's answer: "reverted" only if it shows every planned setting closed."""
+    look = one.look
+    made = look.made(one.evidence.changes, done.after)
+    outcome, reason = _how_it_ended(one, done)
+    if done.cut is not NOT_CUT:
+        await forget(look.ports, look.resource)
+        rounds = await fight(look, done.cut) if outcome is Outcome.REVERTED else ""
+        if rounds is None:
+            if one.intent is not None:
+                await look.ports.work.delete(one.intent)
+            return Result(outcome, one.evidence.alert_id, "told with other rounds of a fight")
+        reason = ". ".join(part for part in (reason, rounds) if part)
+    else:
+        reason = ". ".join(part for part in (reason, look.guard.exposure(done.after)) if part)
+    return await _tell(one, outcome, reason, made, done.cut)
+
+
+def _how_it_ended(one: _Try, done: Done) -> tuple[Outcome, str]:
+    look, plan = one.look, one.plan
+    made = {change.path for change in look.made(plan.changes, done.after)}
+    planned = {change.path for change in plan.changes}
+    verdict = look.judge(done.after)
+    to_close = one.verdict.to_close
+    still = [f.rule for f in to_close if f.path in planned and f.path not in made]
+    if done.refused:
+        return Outcome.NOT_REVERTED, f"the SAS link could not be revoked: {done.refused}"
+    if still:
+        reason = f"Azure accepted the change, and its answer still shows {', '.join(still)} open"
+        return Outcome.NOT_REVERTED, reason
+    blocked = plan.blocked.rules if plan.blocked else ()
+    reasons = [f"not changed ({', '.join(blocked)}): {plan.blocked.reason}"] if plan.blocked else []
+    left = sorted({finding.rule for finding in verdict.findings} - set(blocked))
+    if left:
+        reasons.append(f"left open, as the policy only reports it: {', '.join(left)}")
+    if verdict.exempted:
+        reasons.append(f"left open: {verdict.leave()}")
+    return Outcome.REVERTED, " ".join(reasons)
+
+
+async def _tell(
+    one: _Try, outcome: Outcome, reason: str, made: tuple[Change, ...], cut: Cut = NOT_CUT
+) -> Result:
+    """Post the alert, then take the intent away; without the alert, the intent stays and surfaces.
+
+    Raises:
+        Transient: no alert, and the message in hand is the intent: the caller keeps it.
+    """
+    look, intent = one.look, one.intent
+    try:
+        result = await look.tell(outcome, one.evidence, reason, made, cut)
+    except Transient as e:
+        if intent is None:
+            raise
+        return Result(Outcome.DEFERRED, one.evidence.alert_id, f"{outcome}; alert follows: {e}")
+    if intent is not None:
+        await look.ports.work.delete(intent)
+    return result

@@ -1,0 +1,194 @@
+"""Alerts that would be many of the same kind, gathered in the shared state and told together.
+
+Two kinds: refusals that hold for a whole resource group, and the later rounds of a fight over one
+resource. What is gathered is told by a message of `guard-work` that is put before the first entry
+is written: a crash between the two tells nothing twice and loses nothing.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from guards.engine import alerts
+from guards.engine.alerts import Alert
+from guards.engine.errors import Transient
+from guards.engine.events import clean
+from guards.engine.look import Result
+from guards.engine.model import Outcome, Severity, Source
+from guards.engine.ports import Ports
+from guards.engine.shapes import moment, timestamp
+from guards.engine.store import Conflict, Insert, Put, Row
+
+SCHEMA = "exportguard.gathered/1"
+PARTITION = "gathered"
+
+MOST_KEPT, MOST_SHOWN = 100, 40
+"""Entries that are kept in the state, and shown in an alert; all are counted."""
+
+_TRIES = 8
+
+
+class Kind(StrEnum):
+    """What is gathered."""
+
+    REFUSED = "refused"
+    FIGHT = "fight"
+
+
+WINDOWS = {Kind.REFUSED: timedelta(hours=24), Kind.FIGHT: timedelta(hours=1)}
+"""What comes later than this after the last entry is news of its own."""
+
+DELAYS_S = {Kind.REFUSED: (30, 24 * 3600), Kind.FIGHT: (3600, 3600)}
+"""Seconds from an entry that is not told by itself until all are: the first time, and later."""
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """What alerts are gathered about; `words` go into the alert that tells them."""
+
+    kind: Kind
+    resource_id: str
+    resource_type: str
+    words: str
+
+    @property
+    def key(self) -> str:
+        """The row's key, and what the message names."""
+        return alerts.digest(self.kind, self.resource_id.lower())
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """A row: so many entries in all, so many of them told; `due` is when the message comes."""
+
+    topic: Topic
+    count: int
+    told: int
+    last: datetime
+    due: datetime | None
+    entries: tuple[Mapping[str, str], ...]
+
+
+async def add(ports: Ports, topic: Topic, entry: Mapping[str, str], *, alone: int = 0) -> Gathered:
+    """One more entry, and what there is with it. The first `alone` entries the caller tells.
+
+    A refused resource that is there already is not counted again.
+
+    Raises:
+        Transient: the store or the queue cannot be reached; nothing is known to be gathered.
+    """
+    for _ in range(_TRIES):
+        now = ports.clock.now()
+        row = await ports.store.get(PARTITION, topic.key)
+        old = _read(row) if row else None
+        if old is None or now - old.last > WINDOWS[topic.kind]:
+            old = Gathered(topic, 0, 0, now, None, ())
+        if topic.kind is Kind.REFUSED and entry in old.entries:
+            return old
+        new = await _with(ports, old, topic, entry, now, alone)
+        try:
+            values = _values(new)
+            write = Put(topic.key, values, row.etag) if row else Insert(topic.key, values)
+            await ports.store.write(PARTITION, write)
+        except Conflict:
+            continue
+        return new
+    raise Transient("what is to be gathered is written by too many at once")
+
+
+async def _with(
+    ports: Ports, old: Gathered, topic: Topic, entry: Mapping[str, str], now: datetime, alone: int
+) -> Gathered:
+    """One entry more; where it is the first to be told by a message, that is put."""
+    entries = (*old.entries, entry)[-MOST_KEPT:]
+    new = replace(old, topic=topic, count=old.count + 1, last=now, entries=entries)
+    if new.count <= alone:
+        return replace(new, told=new.count)
+    if old.due is not None:
+        return new
+    delay = DELAYS_S[topic.kind][old.told > alone]
+    await ports.work.put({"schema": SCHEMA, "topic": topic.key}, delay)
+    return replace(new, due=now + timedelta(seconds=delay))
+
+
+async def tell(ports: Ports, key: str) -> Result:
+    """Post what was gathered under a key and is not told yet.
+
+    Raises:
+        Transient: it cannot be read, posted, or marked as told; the message comes again.
+    """
+    for _ in range(_TRIES):
+        row = await ports.store.get(PARTITION, key)
+        seen = _read(row) if row else None
+        if row is None or seen is None or seen.count <= seen.told:
+            return Result(None, reason="nothing is gathered that was not told")
+        alert = _alert(seen, ports)
+        await ports.alerts.put(alert.message())
+        told = replace(seen, told=seen.count, due=None)
+        try:
+            await ports.store.write(PARTITION, Put(key, _values(told), row.etag))
+        except Conflict:
+            continue  # one more came meanwhile: told again, with all of them
+        return Result(alert.outcome, alert.alert_id, alert.reason or "", seen.topic.resource_id)
+    raise Transient("what is gathered is written by too many at once")
+
+
+def _alert(seen: Gathered, ports: Ports) -> Alert:
+    topic, new = seen.topic, seen.count - seen.told
+    shown = seen.entries[-new:][:MOST_SHOWN]
+    lines = "; ".join(", ".join(f"{k} {v}" for k, v in one.items() if v) for one in shown)
+    more = f"; and {new - len(shown)} more" if new > len(shown) else ""
+    fight = topic.kind is Kind.FIGHT
+    return Alert(
+        alert_id=alerts.digest(topic.key, seen.count, timestamp(seen.last)),
+        source=Source.WORK,
+        outcome=Outcome.REVERTED if fight else Outcome.NOT_REVERTED,
+        severity=Severity.CRITICAL if fight else Severity.HIGH,
+        seen_at=timestamp(ports.clock.now()),
+        resource_id=topic.resource_id,
+        resource_type=topic.resource_type,
+        reason=clean(f"{new} {topic.words}: {lines}{more}", alerts.MAX_REASON),
+    )
+
+
+def _values(one: Gathered) -> dict[str, str | int | float | bytes]:
+    return {
+        "kind": str(one.topic.kind),
+        "resource": one.topic.resource_id,
+        "type": one.topic.resource_type,
+        "words": one.topic.words,
+        "count": one.count,
+        "told": one.told,
+        "last": one.last.isoformat(),
+        "due": one.due.isoformat() if one.due else "",
+        "entries": json.dumps([dict(entry) for entry in one.entries]),
+    }
+
+
+def _read(row: Row) -> Gathered | None:
+    """A row; None if it is none of ours."""
+    values = row.values
+    try:
+        topic = Topic(
+            Kind(str(values["kind"])),
+            str(values["resource"]),
+            str(values["type"]),
+            str(values["words"]),
+        )
+        entries: Sequence[Any] = json.loads(str(values["entries"]))
+        last = moment(str(values["last"]))
+        if last is None:
+            return None
+        return Gathered(
+            topic,
+            int(values["count"]),
+            int(values["told"]),
+            last,
+            moment(str(values["due"])),
+            tuple({str(k): str(v) for k, v in one.items()} for one in entries),
+        )
+    except (KeyError, ValueError, TypeError, AttributeError):
+        return None

@@ -1,0 +1,54 @@
+"""An alert as a sentence: the title of a card, the heading of a mail."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from guards.engine.events import clean
+from guards.engine.model import Outcome
+
+REPORTS = "Export Guard reports: "
+"""How the title of what is about no resource begins."""
+
+MAX_TITLE = 120
+_OPEN = "Export settings of {} "
+TITLES = {
+    Outcome.REVERTED: _OPEN + "were reverted",
+    Outcome.FOUND_CLOSED: _OPEN + "were found closed",
+    Outcome.REPORTED_ONLY: _OPEN + "are open: reported only",
+    Outcome.BLOCKED: _OPEN + "are open: closing them is blocked",
+    Outcome.NOT_REVERTED: _OPEN + "were not reverted",
+    Outcome.DELETED_MEANWHILE: "{} was deleted meanwhile",
+    Outcome.DEFERRED: "Reverting export settings of {} is deferred",
+}
+_LIVE = "liveExport"
+_LINK = "A SAS link to {} "
+_LINK_TITLES = {
+    Outcome.REVERTED: _LINK + "was revoked",
+    Outcome.FOUND_CLOSED: _LINK + "was found closed",
+    Outcome.REPORTED_ONLY: _LINK + "is out: reported only",
+    Outcome.BLOCKED: _LINK + "is out: revoking it is blocked",
+    Outcome.NOT_REVERTED: _LINK + "could not be revoked",
+    Outcome.DEFERRED: "Revoking a SAS link to {} is deferred",
+}
+"""Where a link that is out is all that was found."""
+
+
+def title(alert: Mapping[str, Any], outcome: Outcome | None, name: str) -> str:
+    """What an alert says in a sentence; `outcome` is None if its version is not known."""
+    if outcome is None:
+        version = clean(alert.get("schema"), 64) or "unknown"
+        return f"Export Guard alert (schema {version})"
+    if not name:
+        return clean(f"{REPORTS}{clean(alert.get('reason')) or outcome}", MAX_TITLE)
+    if outcome is Outcome.REPORTED_ONLY and not alert.get("findings"):
+        return f"Export Guard reports on {name}"
+    titles = {**TITLES, **_LINK_TITLES} if link_only(alert) else TITLES
+    return titles[outcome].format(name)
+
+
+def link_only(alert: Mapping[str, Any]) -> bool:
+    """Whether a SAS link that is out is all that was found."""
+    found = alert.get("findings")
+    if not isinstance(found, list) or not found:
+        return False
+    return all(isinstance(one, Mapping) and one.get("rule") == _LIVE for one in found)

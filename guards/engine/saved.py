@@ -1,0 +1,68 @@
+"""Child resources whose bodies are kept in the alert, so that a person can bring them back."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from guards.engine.errors import Unreadable
+from guards.engine.ids import ResourceId
+from guards.engine.model import Body, DeleteChild
+
+MAX_BYTES = 24 * 1024
+"""All bodies of one alert together: beside them it has room for everything else."""
+
+_WRITTEN = ("location", "tags", "properties")
+
+
+def fits(bodies: Sequence[Body]) -> bool:
+    """Whether an alert can keep all of them."""
+    return len(json.dumps(list(bodies)).encode()) <= MAX_BYTES
+
+
+def restored(bodies: Sequence[Body], parent: ResourceId) -> tuple[Body, ...]:
+    """The requests that bring deleted children back, once what they need is open again.
+
+    What Azure sets itself is left out; a system-assigned identity comes back as another one.
+    """
+    below = f"{parent.path}/".lower()
+    return tuple(_put(body) for body in bodies if _path(body).lower().startswith(below))
+
+
+def _put(body: Body) -> Body:
+    wanted: dict[str, Any] = {name: body[name] for name in _WRITTEN if name in body}
+    properties = wanted.get("properties")
+    if isinstance(properties, dict):
+        wanted["properties"] = {k: v for k, v in properties.items() if k != "provisioningState"}
+    identity = body.get("identity")
+    if isinstance(identity, dict):
+        users = identity.get("userAssignedIdentities")
+        wanted["identity"] = {"type": identity.get("type")}
+        if isinstance(users, dict) and users:
+            wanted["identity"]["userAssignedIdentities"] = {name: {} for name in users}
+    return {
+        "method": "PUT",
+        "path": _path(body),
+        "apiVersion": body.get("apiVersion"),
+        "body": wanted,
+    }
+
+
+def _path(body: Body) -> str:
+    try:
+        return ResourceId.parse(body.get("id")).path
+    except Unreadable:
+        return ""
+
+
+def deletions(
+    parent: ResourceId, type_: str, bodies: Sequence[Body], version: str
+) -> list[DeleteChild]:
+    """A step for each child of this very parent; a name that is none of ARM's is left alone."""
+    found = []
+    for body in bodies:
+        try:
+            child = ResourceId.parse(f"{parent}/{type_}/{body.get('name')}")
+        except Unreadable:
+            continue
+        found.append(DeleteChild(type_, child.name, version))
+    return found
