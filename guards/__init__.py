@@ -5,7 +5,16 @@ policy's keys and the command line follow from this catalogue. `LEADS` are resou
 guarded ones along without an event of their own.
 """
 
-from guards import container_registry, disk, disk_access, leads, restore_point, snapshot
+from guards import (
+    container_registry,
+    disk,
+    disk_access,
+    leads,
+    restore_point,
+    role_assignment,
+    role_definition,
+    snapshot,
+)
 
 GUARDS = (
     disk.GUARD,
@@ -13,5 +22,7 @@ GUARDS = (
     container_registry.GUARD,
     restore_point.GUARD,
     disk_access.GUARD,
+    role_definition.GUARD,
+    role_assignment.GUARD,
 )
 LEADS = leads.LEADS

@@ -104,6 +104,7 @@ GUARD = Guard(
     permissions=(f"{TYPE}/read",),
     inspect=inspect,
     plan=plan,
+    in_group=False,
     lookups=lookups,
     beneficiary=beneficiary,
 )

@@ -36,4 +36,5 @@ GUARD = Guard(
     permissions=(f"{reported.DEFINITIONS}/read",),
     inspect=inspect,
     plan=plan,
+    in_group=False,
 )

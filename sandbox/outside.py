@@ -84,17 +84,24 @@ class Outside:
         self, method: str, path: str, caller: str, body: Any = None, api_version: str = ""
     ) -> tuple[int, Any]:
         """One ARM request by a caller of this name; status and JSON body."""
+        url = self._url(path, api_version)
+        status, answer, _ = await self._send(method, url, caller, body)
+        return status, answer
+
+    def _url(self, path: str, api_version: str = "") -> str:
         namespace = path.partition("/providers/")[2].partition("/")[0].lower()
-        params = {"api-version": api_version or _VERSIONS.get(namespace, "2022-09-01")}
-        async with self._session.request(
-            method,
-            self.endpoints["arm"] + path,
-            params=params,
-            json=body,
-            headers={"x-sandbox-caller": caller},
-        ) as answer:
+        version = api_version or _VERSIONS.get(namespace, "2022-09-01")
+        return f"{self.endpoints['arm']}{path}?api-version={version}"
+
+    async def _send(
+        self, method: str, url: str, caller: str, body: Any = None
+    ) -> tuple[int, Any, str]:
+        """Status, JSON body, and the Location of a request."""
+        headers = {"x-sandbox-caller": caller}
+        async with self._session.request(method, url, json=body, headers=headers) as answer:
             text = await answer.text()
-            return answer.status, json.loads(text) if text else None
+            location = answer.headers.get("Location", "")
+            return answer.status, json.loads(text) if text else None, location
 
     async def put(
         self, caller: str, type_: str, name: str, properties: dict[str, Any], sku: str | None
@@ -116,23 +123,50 @@ class Outside:
         self, caller: str, type_: str, name: str, properties: dict[str, Any], sku: str | None
     ) -> str:
         """As `put`, with the guard told that there is no such resource: it is left as it is."""
+        await self.hide(name)
+        path = await self.put(caller, type_, name, properties, sku)
+        await self.wait_for_calls_of(name, 1)
+        return path
+
+    async def hide(self, name: str) -> None:
+        """The guard's next look at a resource finds nothing there."""
         order = {
             "match": {"method": "GET", "caller": "guard", "path": f"{name}$"},
             "status": 404,
             "body": {"error": {"code": "ResourceNotFound"}},
         }
         await self.fault(order)
-        path = await self.put(caller, type_, name, properties, sku)
-        await self.wait_for_calls_of(name, 1)
-        return path
 
     async def grant_access(self, caller: str, path: str, seconds: int = 3600) -> str:
         """Ask for a link to a disk's, snapshot's or disk restore point's data; returns the link."""
         body = {"access": "Read", "durationInSeconds": seconds}
-        status, answer = await self.arm("POST", f"{path}/beginGetAccess", caller, body)
-        if status != 200:
-            raise RuntimeError(f"beginGetAccess of {path} answered {status}: {answer}")
+        answer = await self.act(caller, path, "beginGetAccess", body)
         return str(answer["accessSAS"])
+
+    async def act(self, caller: str, path: str, action: str, body: Any = None) -> Any:
+        """An action of a resource, followed to its end; returns what it answers."""
+        url = self._url(f"{path}/{action}")
+        status, answer, location = await self._send("POST", url, caller, body)
+
+        async def done() -> bool | None:
+            nonlocal status, answer
+            if status == 202:
+                status, answer, _ = await self._send("GET", location, caller)
+            return status != 202 or None
+
+        await until(done, f"{action} of {path}")
+        if status != 200:
+            raise RuntimeError(f"{action} of {path} answered {status}: {answer}")
+        return answer
+
+    async def grant_unnoticed(self, caller: str, path: str) -> str:
+        """As `grant_access`, with the guard told that there is no such resource."""
+        name = path.rpartition("/")[2]
+        await self.hide(name)
+        calls = len(await self.guard_calls_of(name))
+        link = await self.grant_access(caller, path)
+        await self.wait_for_calls_of(name, calls + 1)
+        return link
 
     async def link_status(self, link: str) -> int:
         """What a link answers: 200 as long as it is good, then 403."""

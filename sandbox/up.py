@@ -59,6 +59,7 @@ class Sandbox:
         env: app settings, or a function that makes them from the endpoints.
         storage_identity: no connection string for the app, but https and its managed identity.
         blobs: a blob service as well, with a container for policies.
+        tables: a table service as well, where the app keeps who may export, fights, and the like.
         notify: alerts go on to the sandbox's Teams and by mail, unless `env` says otherwise; for
             that there are tables, more sinks, and a topic for alerts. GUARD_NOTIFY=on in `env` or
             in the environment is the same. A channel there starts these parts, too, but none is
@@ -74,6 +75,7 @@ class Sandbox:
         *,
         storage_identity: bool = False,
         blobs: bool = False,
+        tables: bool = False,
         notify: bool = False,
         port_file: Path | None = None,
         say: Callable[[str], None] | None = None,
@@ -83,6 +85,7 @@ class Sandbox:
         self._given: Mapping[str, str] = {}
         self._storage_identity = storage_identity
         self._with_blobs = blobs
+        self._with_tables = tables
         self._notify = notify
         self._port_file = port_file
         self._say = say or _to_stderr
@@ -186,7 +189,7 @@ class Sandbox:
         self._notify = self._notify or switched_on(os.environ)
         if self._notify or callable(self._env):
             await self._start_receivers(certificates)
-        if self._notify:
+        if self._notify or self._with_tables:
             await self._start_tables(certificates)
         self._given = self._env(self.endpoints) if callable(self._env) else self._env
         self._notify = self._notify or switched_on(self._given)
@@ -324,6 +327,7 @@ async def _up(options: argparse.Namespace) -> int:
         options.app,
         storage_identity=options.storage_identity,
         blobs=options.blobs,
+        tables=True,
         notify=options.notify,
         port_file=options.port_file,
     )

@@ -1,7 +1,49 @@
 """What holds for all tests."""
 
+import os
+from pathlib import Path
+
+import pytest
 from hypothesis import HealthCheck, settings
+
+from tests.sharing import spread
 
 # The first example pays for tables that hypothesis builds once in a clone; a busy machine is slow.
 settings.register_profile("house", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("house")
+
+LONG = {
+    "tests/e2e/test_notifications.py": 110,
+    "tests/e2e/test_demo.py": 60,
+    "tests/e2e/test_crashes.py": 55,
+    "tests/sandbox/test_bench.py": 50,
+    "tests/e2e/test_policy_blob.py": 35,
+    "tests/sandbox/test_up.py": 35,
+    "tests/sandbox/test_bench_notify.py": 30,
+    "tests/sandbox/test_notify.py": 15,
+    "tests/sandbox/test_host_queues.py": 15,
+    "tests/sandbox/test_blobs.py": 10,
+}
+"""Seconds that these modules take, most of them with waiting."""
+
+TOGETHER_S = 150
+"""Of all tests that share the one sandbox of `tests.e2e.conftest`."""
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Each of several workers begins with its share of what is long; the rest fills the waiting.
+
+    The long ones would else begin late, and be waited for by workers that have nothing to do.
+    """
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    if workers > 1:
+        items[:] = spread(items, lambda item: _unit(item, config.rootpath), workers)
+
+
+def _unit(item: pytest.Item, root: Path) -> tuple[str, float]:
+    """What a test has to stay together with, and the seconds that all of it takes."""
+    if "up" in getattr(item, "fixturenames", ()):
+        return "up", TOGETHER_S
+    module = item.path.relative_to(root).as_posix()
+    return module, LONG.get(module, 0)

@@ -136,8 +136,8 @@ class Arm:
         self.posts.append((resource.key, action))
         self.at_post()
         await self._trouble.enter("arm.post")
-        state = self._body(resource).get("properties", {}).get("diskState")
-        if action == "endGetAccess" and state in {"ActiveSAS", "ActiveSASFrozen", "ActiveUpload"}:
+        state = str(self._body(resource).get("properties", {}).get("diskState")).lower()
+        if action == "endGetAccess" and state in {"activesas", "activesasfrozen", "activeupload"}:
             self._body(resource)["properties"]["diskState"] = "Unattached"
         self._trouble.leave()
 

@@ -1,11 +1,12 @@
-"""What one of several test workers makes, for all of them: runs that take half a minute."""
+"""How several test workers share the work: what one of them makes, and what each begins with."""
 
 import asyncio
 import json
 import os
 import shutil
 import time
-from collections.abc import Awaitable, Callable
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -34,3 +35,32 @@ async def by_one(name: str, make: Callable[[], Awaitable[Any]]) -> Any:
         made.write_text(json.dumps(await make()), "utf-8")
         made.replace(done)
     return json.loads(done.read_text("utf-8"))
+
+
+def spread[T](
+    tests: Iterable[T], unit: Callable[[T], tuple[str, float]], workers: int
+) -> list[T]:
+    """The tests in as many parts as there are workers, each with long units in front.
+
+    `unit` says to what a test belongs, and how many seconds that takes: 0 is not long. Parts are
+    as large as those that xdist cuts for `--dist worksteal`: equal numbers of tests.
+    """
+    long: dict[tuple[str, float], list[T]] = defaultdict(list)
+    short: list[T] = []
+    for test in tests:
+        name, seconds = unit(test)
+        (long[name, seconds] if seconds else short).append(test)
+    fronts: list[list[T]] = [[] for _ in range(workers)]
+    loads = [0.0] * workers
+    for (_, seconds), found in sorted(long.items(), key=lambda one: -one[0][1]):
+        least = loads.index(min(loads))
+        loads[least] += seconds
+        fronts[least] += found
+    left, ordered = len(short) + sum(map(len, fronts)), []
+    for i, front in enumerate(fronts):
+        size = left // (workers - i)
+        rest = max(size - len(front), 0)
+        ordered += [*front, *short[:rest]]
+        del short[:rest]
+        left -= size
+    return ordered + short

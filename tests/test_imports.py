@@ -79,7 +79,7 @@ def allowed(module: str) -> tuple[str, ...]:
     if _within(module, "guards.edges"):
         return ("guards.engine", "guards.edges")
     if module == "guards":
-        return tuple(TYPES)
+        return (*TYPES, "guards.leads")
     if _within(module, "guards.wiring"):
         return ("guards.engine", "guards.edges", "guards.wiring", "guards")
     if module == "function_app":
@@ -116,7 +116,8 @@ def test_the_app_does_not_load_the_command_line(module: str) -> None:
 
 
 _VENDOR = {
-    *(f"guards.edges.{name}" for name in ("arm", "arm_errors", "http", "identity", "queues")),
+    *(f"guards.edges.{name}" for name in ("arm", "arm_errors", "arm_requests", "http")),
+    *(f"guards.edges.{name}" for name in ("identity", "queues")),
     *(f"guards.edges.{name}" for name in ("policy_source", "register", "tables")),
     *(f"guards.edges.channels.{name}" for name in ("answers", "communication_email", "eventgrid")),
     *(f"guards.edges.channels.{name}" for name in ("posting", "teams", "webhook")),

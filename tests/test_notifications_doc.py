@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from guards.__main__ import _parser
+from guards.cli.notify_samples import SAMPLES
 from guards.edges import http
 from guards.edges.channels import eventgrid, posting
 from guards.edges.channels.webhook import Webhook
@@ -142,9 +143,34 @@ def test_the_subjects_are_those_of_the_page() -> None:
     assert found == block("text", "[Export Guard]").splitlines()
 
 
+def rendering(what: str) -> str:
+    """The page's command line that renders this."""
+    lines = pages.command_lines(PAGE)
+    (line,) = [line for line in lines if line.startswith("notify render") and what in line]
+    return line
+
+
+def test_the_sample_of_a_link_reads_as_on_the_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The title, and what is said first: in the mail, in its plain text, on the card."""
+    monkeypatch.chdir(tmp_path)
+    Path("build").mkdir()
+    assert guards(*shlex.split(rendering("--sample revoked-link"))).code == 0
+    page = Path("build/link.html").read_text("utf-8")
+    for said in block("text", "A SAS link").splitlines():
+        assert page.count(said) >= 3
+
+
+def test_the_samples_of_the_page_are_those_there_are() -> None:
+    """Each of them is explained."""
+    (told,) = re.findall(r"Samples are made up.*?\n\n", PAGE, re.DOTALL)
+    assert set(SAMPLES) <= set(re.findall(r"`([a-z-]+)`", told))
+
+
 def test_rendering_says_what_the_page_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of the alerts of the page, by its command line."""
-    (line,) = [line for line in pages.command_lines(PAGE) if line.startswith("notify render")]
+    line = rendering("build/alerts.json")
     monkeypatch.chdir(tmp_path)
     Path("build").mkdir()
     Path("build/alerts.json").write_text(block("json"), encoding="utf-8")

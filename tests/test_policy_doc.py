@@ -5,6 +5,7 @@ import re
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ import pytest
 from guards import GUARDS
 from guards.__main__ import _parser
 from guards.engine import policy
+from guards.engine.ids import ResourceId
+from guards.engine.model import Caller, Guard, Rule
 from guards.engine.policy.changes import loosened
 from guards.engine.policy.exemptions import moment
 from guards.engine.policy.notices import changed
@@ -24,6 +27,8 @@ DOC = ROOT / "docs/policy.md"
 PAGE = DOC.read_text(encoding="utf-8")
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 STRICT = "version: 1\n"
+UNSAID = ("fine", "not looked at", "not in a file: the app looks")
+"""What `explain` says of settings that the page leaves out."""
 WRITTEN = "2026-12-01"
 """When nothing is said about the time."""
 
@@ -55,6 +60,7 @@ def sections(text: str) -> dict[str, str]:
 
 EXAMPLES = sections(section("Worked examples"))
 TOLD = sections(section("Who is told"))
+EXPORTERS = blocks(section("Who may export"))[:3]
 CHANNELS = ("security", "on-call", "data-team")
 """Those that the page calls configured."""
 
@@ -70,7 +76,8 @@ class Claim:
 def claims(text: str) -> Iterator[tuple[str, list[Claim]]]:
     """The claims of a block by the time they are about."""
     for part in text.strip().split("\n\n"):
-        lines = re.sub(r"\n  (?!PATCH|blocked:)", " ", part).splitlines()  # long ones are wrapped
+        # Long lines are wrapped.
+        lines = re.sub(r"\n  (?!PATCH|endGetAccess|blocked:)", " ", part).splitlines()
         at = lines.pop(0).removeprefix("--at ") if lines[0].startswith("--at ") else WRITTEN
         found: list[Claim] = []
         for line in lines:
@@ -79,6 +86,13 @@ def claims(text: str) -> Iterator[tuple[str, list[Claim]]]:
             else:
                 found.append(Claim(line, ()))
         yield at, found
+
+
+def step_line(step: dict[str, Any]) -> str:
+    """A step of a plan in the page's form."""
+    if step["step"] == "revokeAccess":
+        return "endGetAccess"
+    return f"PATCH {json.dumps(step['body'])}"
 
 
 def answers(rules: str, resources: Any, at: str, folder: Path) -> tuple[int, list[Claim]]:
@@ -96,11 +110,11 @@ def answers(rules: str, resources: Any, at: str, folder: Path) -> tuple[int, lis
         assert not explained.err
         results: dict[str, list[str]] = {}
         for setting in explained.json["settings"]:
-            if setting["result"] not in ("fine", "not looked at"):
+            if setting["result"] not in UNSAID:
                 results.setdefault(setting["result"], []).append(setting["rule"])
         words = [f"{verdict['resourceId'].rpartition('/')[2]}: {verdict['complianceState']}"]
         words += [f"{result}: {', '.join(which)}" for result, which in results.items()]
-        below = [f"PATCH {json.dumps(step['body'])}" for step in verdict["plan"]]
+        below = [step_line(step) for step in verdict["plan"]]
         below += [f"blocked: {verdict['blocked']}"] if verdict["blocked"] else []
         found.append(Claim("; ".join(words), tuple(below)))
     return evaluated.code, found
@@ -144,6 +158,35 @@ def test_the_example_is_about_its_policy(title: str, tmp_path: Path) -> None:
     at, claimed = next(claims(said))
     _, found = answers(STRICT, resources, at, tmp_path)
     assert [one.line for one in claimed] != [one.line for one in found]
+
+
+def test_whoever_may_export_is_who_the_page_says() -> None:
+    """By object ID or app ID, place and time; without the entries it would be nobody."""
+    rules, grants, said = (block.text for block in EXPORTERS)
+    for at, claimed in claims(said):
+        for text, may in ((rules, True), (STRICT, False)):
+            found = [exporting(text, grant, moment(at)) for grant in json.loads(grants)]
+            assert ([one.line for one in claimed] == found) is may
+
+
+def exporting(rules: str, grant: dict[str, str], when: datetime) -> str:
+    """Whether somebody may take a link, in the page's form."""
+    caller = Caller(object_id=grant.get("objectId", "").lower(), app_id=grant.get("appId", ""))
+    resource = ResourceId.parse(grant["resourceId"])
+    found = policy.parse(rules, GUARDS, moment(WRITTEN)).exporter(caller, resource, when)
+    words = f"may be exported, {found.hours} hours at most" if found else "no exporter"
+    return f"{resource.name}: {words}"
+
+
+def test_adding_the_exporters_of_the_page_is_told() -> None:
+    """In the words that stand there."""
+    now = moment(WRITTEN)
+    old, new = (policy.parse(text, GUARDS, now) for text in (STRICT, EXPORTERS[0].text))
+    told = loosened(old, new, now)
+    assert told
+    for line in told:
+        word = line.partition(":")[0]
+        assert f"`{word}`" in " ".join(section("Who may export").split())
 
 
 def receivers(rules: str, alert: dict[str, Any]) -> str:
@@ -200,7 +243,7 @@ def test_check_says_of_a_mistake_what_the_page_says(
 def test_every_policy_of_the_page_is_run() -> None:
     """None stands outside the examples and the mistakes, where no test would read it."""
     shown = [block.text for block in blocks(PAGE) if block.language == "yaml"]
-    run = [of_example(title)[0] for title in (*TOLD, *EXAMPLES)]
+    run = [EXPORTERS[0].text, *(of_example(title)[0] for title in (*TOLD, *EXAMPLES))]
     run += [block.text for block in MISTAKES if block.language == "yaml"]
     assert shown == run
 
@@ -217,7 +260,10 @@ def keys_of(node: Any) -> Iterator[str]:
             yield from keys_of(value)
 
 
-@pytest.mark.parametrize("key", sorted(set(keys_of(schema(GUARDS)))))
+SCHEMA = schema(GUARDS)
+
+
+@pytest.mark.parametrize("key", sorted(set(keys_of(SCHEMA))))
 def test_every_key_is_explained(key: str) -> None:
     """In a table or a sentence, not only in an example."""
     assert f"`{key}`" in section("The file in one look")
@@ -235,15 +281,27 @@ def shown_settings() -> dict[tuple[str, str], list[str]]:
     return found
 
 
+def allowed_in_schema(guard: Guard, rule: Rule) -> str:
+    """The words that the schema lets stand in a rule's `allowed`, as the table has them."""
+    name = guard.resource_type.replace("/", "_").replace(".", "_")
+    keys = SCHEMA["$defs"][f"{name}_{rule.id}"]["properties"]
+    if "allowed" not in keys:
+        return "—"
+    items = keys["allowed"]["items"]
+    words = items.get("enum", [items.get("const")])
+    return ", ".join(word for word in words if isinstance(word, str))
+
+
 def test_the_table_of_rules_says_what_the_profiles_say() -> None:
     """Every rule of every type: what may be allowed, and what both profiles mean."""
     wanted = {}
     for guard in GUARDS:
         for rule in guard.rules:
-            cells = [", ".join(value for value in rule.values if value != rule.when_absent)]
+            cells = [allowed_in_schema(guard, rule)]
             for profile in Profile:
                 settings = of_profile(guard, profile)[rule.id]
-                words = [f"{settings.mode}, {' or '.join(settings.allowed)}"]
+                fine = f", {' or '.join(settings.allowed)}" if cells[0] != "—" else ""
+                words = [f"{settings.mode}{fine}"]
                 words += [f"satisfied by {other}" for other in settings.satisfied_by]
                 cells.append(", ".join(words))
             wanted[guard.resource_type, rule.id] = cells

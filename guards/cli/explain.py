@@ -11,7 +11,7 @@ from guards.engine.events import clean
 from guards.engine.model import ComplianceState, Mode, Rule
 from guards.engine.policy import Policy
 from guards.engine.policy.exemptions import Exemption
-from guards.engine.rules import text_at
+from guards.engine.rules import at, text_at
 from guards.engine.shapes import timestamp
 
 _SAY_COLOURS = {Say.PASSES: "green", Say.FAILS: "red"}
@@ -89,13 +89,18 @@ def _result(verdict: Judged, rule: Rule) -> str:
     if rule.id in verdict.unknown:
         return "not known yet"
     if all(finding.rule != rule.id for finding in verdict.findings):
-        return "fine"
+        return "fine" if _shown_in_bodies(verdict, rule) else "not in a file: the app looks"
     if any(finding.rule == rule.id for finding in verdict.verdict.exempted):
         return "exempt"
     if blocked and rule.id in blocked.rules:
         return "blocked"
     closing = any(change.path == rule.path for change in verdict.plan.changes)
     return "would be closed" if closing else "only reported"
+
+
+def _shown_in_bodies(verdict: Judged, rule: Rule) -> bool:
+    """Whether a file can tell: children, and links of restore points, only Azure can."""
+    return rule.path.startswith("properties.") or at(verdict.body, rule.path) is not None
 
 
 def _others(verdict: Judged) -> Iterator[tuple[Opinion, str]]:
@@ -119,7 +124,7 @@ def _print(verdict: Judged, policy: Policy, now: datetime, out: TextIO) -> None:
         actual = told["actual"]
         settings.add_row(
             Text(rule.path),
-            Text(clean(actual) if actual is not None else f"not set ({rule.when_absent})"),
+            Text(_actual(verdict, rule, actual)),
             Text(_allowed(told)),
             Text(rule.desired),
             Text(told["mode"]),
@@ -142,6 +147,12 @@ def _print(verdict: Judged, policy: Policy, now: datetime, out: TextIO) -> None:
         )
     screen.print()
     screen.print(others)
+
+
+def _actual(verdict: Judged, rule: Rule, actual: Any) -> str:
+    if actual is not None:
+        return clean(actual)
+    return f"not set ({rule.when_absent})" if _shown_in_bodies(verdict, rule) else "-"
 
 
 def _allowed(told: dict[str, Any]) -> str:

@@ -17,11 +17,11 @@ from guards.engine import decide
 from guards.engine.catalogue import by_type
 from guards.engine.errors import Unreadable
 from guards.engine.ids import ResourceId
-from guards.engine.model import Body, ComplianceState, Finding, Guard, Mode, TypePolicy
+from guards.engine.model import Body, ComplianceState, Finding, Guard, Kind, Mode, TypePolicy
 from guards.engine.policy import Applied, Policy
 from guards.engine.policy.scopes import folded
 from guards.engine.policy.unsettled import Place, Tags, bounds
-from guards.engine.rules import merged, nested
+from guards.engine.rules import at, merged, nested
 
 ANYWHERE = ("*", "*")
 """Subscription and group of a deployment nobody named: only patterns that fit all of them fit."""
@@ -42,7 +42,8 @@ def judge_template(
     loose = Applied(found.loosest, known, (*found.certain, *found.possible))
     worst = decide.by(strict, guard, worst_body, Mode.ENFORCE, now)
     best = decide.by(loose, guard, best_body, Mode.ENFORCE, now)
-    certain = {finding.rule for finding in best.findings}  # open, and exempt by nothing
+    open_ = _reported_unresolved(guard, body)
+    certain = {f.rule for f in best.findings} - open_  # deviates, and exempt by nothing
     unknown = frozenset(finding.rule for finding in worst.findings) - certain
     open_at_best = certain | {finding.rule for finding in best.exempted}
     unknown |= {finding.rule for finding in worst.exempted if finding.rule not in open_at_best}
@@ -133,6 +134,21 @@ def _unresolved(body: Body, path: str) -> Unresolved | None:
         if isinstance(value, Unresolved):
             return value
     return None
+
+
+def _reported_unresolved(guard: Guard, body: Body) -> set[str]:
+    """The rules without a wanted value whose part of the body is not all known."""
+    reported = [rule for rule in guard.rules if rule.kind is Kind.REPORTED]
+    return {r.id for r in reported if _unresolved(body, r.path) or _holds(at(body, r.path))}
+
+
+def _holds(value: Any) -> bool:
+    """Whether something unresolved stands anywhere within a value."""
+    if isinstance(value, Mapping):
+        return any(map(_holds, value.values()))
+    if isinstance(value, list):
+        return any(map(_holds, value))
+    return isinstance(value, Unresolved)
 
 
 def _as_written(finding: Finding, body: Body, unknown: frozenset[str]) -> Finding:

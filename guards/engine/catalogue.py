@@ -47,7 +47,7 @@ def locate(
         return _led(expected, resource, guards, change)
     for ancestor in resource.lineage():
         guard = by_type(guards).get(ancestor.type.lower())
-        if guard is not None and expected in (None, guard):
+        if guard is not None and expected in (None, guard) and _in_place(guard, ancestor):
             return guard, ancestor
     if expected is not None:
         raise _unfit(resource, change)
@@ -59,12 +59,17 @@ def _led(
 ) -> tuple[Guard | Lead, ResourceId]:
     """The lead of an operation, or the guarded resource that it has led to."""
     type_ = resource.type.lower()
-    if type_ == lead.resource_type.lower():
+    if type_ == lead.resource_type.lower() and resource.group and resource.within is None:
         return lead, resource
     guard = by_type(guards).get(type_)
-    if guard is None or type_ != lead.leads_to.lower():
+    if guard is None or type_ != lead.leads_to.lower() or not _in_place(guard, resource):
         raise _unfit(resource, change)
     return guard, resource
+
+
+def _in_place(guard: Guard, resource: ResourceId) -> bool:
+    """Whether a resource of the type can be where the ID says."""
+    return not guard.in_group or (bool(resource.group) and resource.within is None)
 
 
 def _unfit(resource: ResourceId, change: ResourceChange) -> Unreadable:

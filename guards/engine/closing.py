@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from guards.engine import alerts
 from guards.engine.decide import Verdict
 from guards.engine.errors import Gone, GuardError, StillRunning, Transient
-from guards.engine.exports import forget, keep
+from guards.engine.exports import FRESH, PENDING, forget, keep
 from guards.engine.exposure import NOT_CUT, Cut
 from guards.engine.later import put_off
 from guards.engine.look import Look, Result
@@ -34,17 +34,32 @@ class _Try:
     plan: Plan
     evidence: Evidence
     intent: Receipt | None
+    cut: Cut = NOT_CUT
+    """Of a link that was cut before a later step failed; `after` is how that left the resource."""
+    after: Body | None = None
+
+    @property
+    def made(self) -> tuple[Change, ...]:
+        """What of the plan is done by now."""
+        body = self.body if self.after is None else self.after
+        return self.look.made(self.evidence.changes, body)
 
 
 async def close(look: Look, body: Body, verdict: Verdict, plan: Plan) -> Result:
     """Carry out a plan, and tell how it ended."""
-    seen = look.seen(verdict.findings, plan.changes, alerts.worst(verdict.findings), body)
+    others = (look.severity_of(plan.blocked),) if plan.blocked else ()
+    severity = alerts.worst(verdict.findings, *others)
+    seen = look.seen(verdict.findings, plan.changes, severity, body)
     evidence = look.task.evidence or seen
     one = _Try(look, body, verdict, plan, evidence, await _write_intent(look, evidence))
     try:
         done = await carry_out(look, body, plan)
     except GuardError as e:
         return await _refused(one, e)
+    if done.cut is not NOT_CUT:
+        await forget(look.ports, look.resource, done.cut.revoked_at or look.now())
+    if done.failed is not None:
+        return await _refused(replace(one, cut=done.cut, after=done.after), done.failed)
     return await _ended(one, done)
 
 
@@ -60,11 +75,11 @@ async def _refused(one: _Try, error: GuardError) -> Result:
     """A step failed: later again, children that stand in the way, or told."""
     look = one.look
     if isinstance(error, Gone):
-        return await _tell(one, Outcome.DELETED_MEANWHILE, "", ())
+        return await _tell(one, Outcome.DELETED_MEANWHILE, "", (), one.cut)
     if isinstance(error, StillRunning):
         return await _put_off(one, error, accepted=True)
     explained = ""
-    if look.guard.refusal is not None and _about_children(error):
+    if _stands_in_the_way(one, error):
         found, explained = await _children(look)
         if found and _deletes(look, one):
             return await _without_children(one, found, error)
@@ -81,11 +96,17 @@ async def _told_refused(one: _Try, error: GuardError, explained: str) -> Result:
             if one.intent is not None:
                 await one.look.ports.work.delete(one.intent)
             return told
-    return await _tell(one, Outcome.NOT_REVERTED, f"Azure refused: {error}{explained}", ())
+    reason = f"Azure refused: {error}{explained}"
+    return await _tell(one, Outcome.NOT_REVERTED, reason, one.made, one.cut)
 
 
-def _about_children(error: GuardError) -> bool:
-    return error.status in (400, 409) and error.code != "ScopeLocked"
+def _stands_in_the_way(one: _Try, error: GuardError) -> bool:
+    """Whether children may be why Azure refused what was to be closed."""
+    refusal = one.look.guard.refusal
+    if refusal is None or error.status not in (400, 409) or error.code == "ScopeLocked":
+        return False
+    paths = {rule.path for rule in one.look.guard.rules if rule.id == refusal.rule}
+    return any(change.path in paths for change in one.plan.changes)
 
 
 async def _children(look: Look) -> tuple[list[Body], str]:
@@ -141,7 +162,7 @@ async def _without_children(one: _Try, found: list[Body], error: GuardError) -> 
 
 async def _put_off(one: _Try, error: Transient, *, accepted: bool = False) -> Result:
     evidence = replace(one.evidence, accepted=True) if accepted else one.evidence
-    await keep(one.look)
+    await keep(one.look, PENDING if one.cut is NOT_CUT else FRESH)
     return await put_off(one.look.task.with_evidence(evidence), error, one.look.ports, one.intent)
 
 
@@ -151,9 +172,8 @@ async def _ended(one: _Try, done: Done) -> Result:
     made = look.made(one.evidence.changes, done.after)
     outcome, reason = _how_it_ended(one, done)
     if done.cut is not NOT_CUT:
-        await forget(look.ports, look.resource)
         rounds = await fight(look, done.cut) if outcome is Outcome.REVERTED else ""
-        if rounds is None:
+        if rounds is None and not alerts.undo(look.guard, look.resource.path, made):
             if one.intent is not None:
                 await look.ports.work.delete(one.intent)
             return Result(outcome, one.evidence.alert_id, "told with other rounds of a fight")

@@ -7,7 +7,8 @@ backup's.
 """
 
 import logging
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from guards.engine.alerts import digest
@@ -19,10 +20,9 @@ from guards.engine.look import Look
 from guards.engine.model import Body, Caller, Granter, ResourceChange, Source
 from guards.engine.policy import Policy
 from guards.engine.policy.exporters import Exporter
-from guards.engine.policy.scopes import parts_of
 from guards.engine.ports import Ports
-from guards.engine.shapes import moment
-from guards.engine.store import Conflict, Delete, Put, Row, Value
+from guards.engine.shapes import moment, timestamp
+from guards.engine.store import Conflict, Delete, Insert, Put, Row, Value
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +33,7 @@ PENDING = timedelta(hours=24)
 """So long it is tried to cut a stranger's link that could not be cut at once."""
 
 PARTITION = "exports"
+_TRIES = 4
 _SUCCEEDED = "microsoft.resources.resourceactionsuccess"
 
 
@@ -40,16 +41,21 @@ _SUCCEEDED = "microsoft.resources.resourceactionsuccess"
 class Grant:
     """Who handed a link out and when; an exporter's lasts `until`.
 
-    `new` says that this look is the first to know of it, `expired` that the exporter's entry has
+    `new` says that it is not recorded as an exporter's yet, `expired` that the exporter's entry has
     ended since.
     """
 
     granter: Granter
     at: datetime | None = None
     until: datetime | None = None
-    who: str = ""
+    caller: Caller = field(default_factory=Caller)
     new: bool = False
     expired: bool = False
+
+    @property
+    def who(self) -> str:
+        """Whoever handed it out, for people."""
+        return clean(self.caller.name or self.caller.object_id or self.caller.app_id)
 
 
 NO_GRANT = Grant(Granter.NOBODY)
@@ -111,14 +117,11 @@ def _before(known: Grant, grant: Grant) -> bool:
 
 def _covered(policy: Policy, resource: ResourceId) -> bool:
     """Whether any exporter may export the resource."""
-    if not policy.exporters:
-        return False
-    parts = parts_of(resource)
-    return any(one.scope.covers(parts) for one in policy.exporters)
+    return any(one.scope.holds_for(resource) for one in policy.exporters)
 
 
 async def _exporters(look: Look) -> Grant | None:
-    """The grant of an event, recorded, if an exporter made it and it is not over by now."""
+    """The grant of an event, if an exporter made it and it is not over by now."""
     change, now = look.task.change, look.ports.clock.now()
     grant = _allowed(look, change.caller, moment(change.event_time), change.request.duration_s)
     if grant is None:
@@ -127,8 +130,17 @@ async def _exporters(look: Look) -> Grant | None:
     known = _kept(look, row, now) if row else None
     if known is not None and known.granter is Granter.EXPORTER and not _before(known, grant):
         return replace(known, expired=grant.expired)  # doubled, or late behind another export
-    await _write(look.ports, look.resource, change, until=grant.until)
-    return replace(grant, new=True)
+    return grant
+
+
+async def record(look: Look, grant: Grant) -> None:
+    """Keep that an exporter's export lasts, unless a younger one is known by now.
+
+    Raises:
+        Transient: the store cannot be reached.
+    """
+    until = grant.until.isoformat() if grant.until else ""
+    await _write(look.ports, look.resource, grant.caller, grant.at, {"until": until})
 
 
 def _allowed(look: Look, caller: Caller, at: datetime | None, asked_s: int) -> Grant | None:
@@ -141,8 +153,7 @@ def _allowed(look: Look, caller: Caller, at: datetime | None, asked_s: int) -> G
     if exporter is None:
         return None
     until = at + _lasting(exporter, asked_s)
-    who = clean(caller.name or caller.object_id or caller.app_id)
-    grant = Grant(Granter.EXPORTER, at, until, who, expired=not exporter.counts(now))
+    grant = Grant(Granter.EXPORTER, at, until, caller, new=True, expired=not exporter.counts(now))
     return grant if now < until else None
 
 
@@ -160,26 +171,37 @@ async def remember(
         Transient: the store cannot be reached.
     """
     at = moment(change.event_time)
-    if at is not None:
-        await _write(ports, resource, change, pending=at + lasting)
+    if at is None:
+        return
+    more: dict[str, Value] = {"askedS": change.request.duration_s}
+    more["pending"] = (at + lasting).isoformat()
+    await _write(ports, resource, change.caller, at, more)
 
 
 async def keep(look: Look, lasting: timedelta = PENDING) -> None:
     """Before an event's look is made again from the queue: who took the link. Never raises."""
-    if look.granter is not Granter.FOREIGN or look.task.source is not Source.EVENT:
+    links, change = look.guard.links, look.task.change
+    if links is None or look.task.source is not Source.EVENT:
+        return
+    if not (hands_out(change, links.grants) and is_fresh(change, look.ports.clock.now())):
         return
     try:
-        await remember(look.ports, look.resource, look.task.change, lasting)
+        await remember(look.ports, look.resource, change, lasting)
     except Transient as e:
         log.warning("who took the link to %s will not be known later: %s", look.resource, e)
 
 
-async def forget(ports: Ports, resource: ResourceId) -> None:
-    """A link was cut: what was remembered of it must not cut the next one. Never raises."""
+async def forget(ports: Ports, resource: ResourceId, cut_at: str) -> None:
+    """A link was cut: what was remembered until then must not cut the next one. Never raises."""
+    cut = moment(cut_at)
     try:
-        await ports.store.write(PARTITION, Delete(_key(resource)))
+        row = await ports.store.get(PARTITION, _key(resource))
+        at = moment(str(row.values.get("at", ""))) if row else None
+        younger = cut is not None and at is not None and at > cut
+        if row is not None and not younger:
+            await ports.store.write(PARTITION, Delete(row.key, row.etag))
     except Conflict:
-        return  # nothing was remembered
+        return  # somebody has taken a link since, and is remembered
     except Transient as e:
         log.warning("that a link to %s was cut is not recorded: %s", resource, e)
 
@@ -187,22 +209,41 @@ async def forget(ports: Ports, resource: ResourceId) -> None:
 async def _write(
     ports: Ports,
     resource: ResourceId,
-    change: ResourceChange,
-    *,
-    until: datetime | None = None,
-    pending: datetime | None = None,
+    caller: Caller,
+    at: datetime | None,
+    more: Mapping[str, Value],
 ) -> None:
+    """A row in place of an older one; one that comes late displaces no exporter's that lasts.
+
+    Raises:
+        Transient: the store cannot be reached, or too many write at once.
+    """
+    key = _key(resource)
     values: dict[str, Value] = {
         "resource": str(resource),
-        "principal": change.caller.object_id,
-        "app": change.caller.app_id,
-        "who": change.caller.name,
-        "at": change.event_time,
-        "askedS": change.request.duration_s,
-        "until": until.isoformat() if until else "",
-        "pending": pending.isoformat() if pending else "",
+        "principal": caller.object_id,
+        "app": caller.app_id,
+        "who": caller.name,
+        "at": at.isoformat() if at else "",
+        **more,
     }
-    await ports.store.write(PARTITION, Put(_key(resource), values))
+    for _ in range(_TRIES):
+        row = await ports.store.get(PARTITION, key)
+        if row is not None and at is not None and _lasts_beyond(row, at, ports.clock.now()):
+            return
+        try:
+            write = Put(key, values, row.etag) if row else Insert(key, values)
+            await ports.store.write(PARTITION, write)
+        except Conflict:
+            continue
+        return
+    raise Transient("who takes links is written by too many at once")
+
+
+def _lasts_beyond(row: Row, at: datetime, now: datetime) -> bool:
+    """Whether a row is of an exporter's export that lasts, and is no older than what comes now."""
+    until, its = moment(str(row.values.get("until", ""))), moment(str(row.values.get("at", "")))
+    return until is not None and now < until and its is not None and its >= at
 
 
 async def _recalled(look: Look, *, out: bool, covered: bool) -> Grant | None:
@@ -222,9 +263,14 @@ async def _recalled(look: Look, *, out: bool, covered: bool) -> Grant | None:
     grant = _kept(look, row, now) if row else None
     if grant is None or grant.at is None:
         return None
+    if out or look.guard.links is None or not look.guard.links.shown:
+        return grant
     # An export that has begun shows; the link of one that was granted just now may not yet.
-    shown = look.guard.links is not None and look.guard.links.shown
-    over = shown and not out and now - grant.at > FRESH
+    over = now - grant.at > FRESH
+    seen = look.task.evidence is not None and look.links_among(look.task.evidence.findings)
+    if grant.granter is Granter.FOREIGN and (over or seen):
+        await forget(look.ports, look.resource, timestamp(now))  # it ended, and another may come
+        return None
     return None if over else grant
 
 
@@ -236,8 +282,7 @@ def _kept(look: Look, row: Row, now: datetime) -> Grant | None:
     if at is None:
         return None
     if until is not None:
-        who = caller.name or caller.object_id or caller.app_id
-        return Grant(Granter.EXPORTER, at, until, who) if now < until else None
+        return Grant(Granter.EXPORTER, at, until, caller) if now < until else None
     asked = row.values.get("askedS")
     grant = _allowed(look, caller, at, asked if isinstance(asked, int) else 0)
     if grant is None and pending is not None and now < pending:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from guards.engine.alerts import Exposure
-from guards.engine.model import Finding, Guard, Outcome, ResourceChange
+from guards.engine.model import Change, Finding, Guard, Outcome, ResourceChange
 from guards.engine.shapes import moment
 
 
@@ -30,15 +30,17 @@ def exposure_of(
     findings: tuple[Finding, ...],
     outcome: Outcome,
     cut: Cut,
+    made: tuple[Change, ...] = (),
 ) -> Exposure | None:
-    """The record, if a link was out; None if none was."""
+    """The record, if a link was out; None if none was. Of the changes `made` one may end it."""
     links = guard.links if guard else None
-    if links is None or all(finding.rule != links.rule for finding in findings):
+    seen = {finding.path for finding in findings if links and finding.rule == links.rule}
+    if links is None or not seen:
         return None
     granted = hands_out(change, links.grants)
     seconds = _seconds(change.event_time if granted else "", cut.revoked_at)
     return Exposure(
-        statement=_statement(outcome, cut, seconds),
+        statement=_statement(outcome, cut, seconds, ended=any(one.path in seen for one in made)),
         granted_at=change.event_time or None if granted else None,
         access=change.request.access or None,
         duration_s=change.request.duration_s or None,
@@ -56,11 +58,11 @@ def _seconds(since: str, until: str | None) -> float | None:
     return round(max((ended - began).total_seconds(), 0.0), 3)
 
 
-def _statement(outcome: Outcome, cut: Cut, seconds: float | None) -> str:
+def _statement(outcome: Outcome, cut: Cut, seconds: float | None, *, ended: bool) -> str:
     if cut.revoked_at is not None:
         how_long = f"in the {seconds:.1f} s it was out" if seconds is not None else "until then"
         return f"The link was revoked. Data may have been read through it {how_long}."
-    if outcome in (Outcome.FOUND_CLOSED, Outcome.REVERTED):
+    if ended:
         return "No link is out any more. Data may have been read through it until it ended."
     if outcome is Outcome.DELETED_MEANWHILE:
         return "The resource is gone, and the link with it. Data may have been read before."

@@ -4,22 +4,23 @@ One read of the lead, or its children by pages; then a message for each resource
 message is a look of its own, with the usual budget, and any of them may come twice.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
 from guards.engine.alerts import Alert, digest
 from guards.engine.catalogue import by_type
 from guards.engine.errors import Gone, Terminal, Transient, Unreadable
-from guards.engine.exports import remember
+from guards.engine.exports import is_fresh, remember
 from guards.engine.exposure import hands_out
 from guards.engine.ids import ResourceId
 from guards.engine.later import RECHECK_DELAYS_S
 from guards.engine.look import Result
-from guards.engine.model import Body, Lead, Mode, Outcome, Severity, Source
+from guards.engine.model import Body, Lead, Mode, Outcome, ResourceChange, Severity, Source
 from guards.engine.policy import Policy
 from guards.engine.ports import Ports
 from guards.engine.rules import in_progress
-from guards.engine.shapes import timestamp
+from guards.engine.shapes import moment, timestamp
 from guards.engine.tasks import Task
 
 MOST = 20_000
@@ -55,20 +56,41 @@ async def follow(
     except Terminal as e:
         return await _unread(task, lead, resource, ports, e)
     found = _named(lead, resource, bodies, policy, ports)
-    if (not found or any(map(in_progress, bodies))) and task.recheck < len(RECHECK_DELAYS_S):
-        again = replace(task, recheck=task.recheck + 1, attempt=0, done=0)
+    early = not found or any(map(in_progress, bodies))
+    if early and not task.done and task.recheck < len(RECHECK_DELAYS_S):
+        again = replace(task, recheck=task.recheck + 1, attempt=0)
         await ports.work.put(again.message(), RECHECK_DELAYS_S[task.recheck])
-    granted = hands_out(task.change, lead.grants) and task.source is Source.EVENT
+    if hands_out(task.change, lead.grants) and task.source is Source.EVENT:
+        await _remember(task.change, found, policy, ports, deadline)
     for number, one in enumerate(found):
         if number < task.done:
             continue
         if ports.clock.monotonic() > deadline:
             raise Unfinished(number)
         change = replace(task.change, resource=str(one))
-        if granted:
-            await remember(ports, one, change, REMEMBERED)
         await ports.work.put(Task(change, task.source, timestamp(ports.clock.now())).message())
     return Result(None, reason=f"{len(found)} resources are looked at from guard-work")
+
+
+async def _remember(
+    change: ResourceChange,
+    found: Sequence[ResourceId],
+    policy: Policy,
+    ports: Ports,
+    deadline: float,
+) -> None:
+    """Who took links to all of these, before the first is looked at; an old grant says nothing.
+
+    Raises:
+        Transient: not all could be kept, and only the event tells: it must come again.
+    """
+    at, fresh = moment(change.event_time), is_fresh(change, ports.clock.now())
+    for one in found:
+        if not (fresh or (at and policy.exporter(change.caller, one, at))):
+            continue
+        if ports.clock.monotonic() > deadline:
+            raise Transient("too many copies to remember who took links to them")
+        await remember(ports, one, change, REMEMBERED)
 
 
 async def _bodies(

@@ -41,6 +41,12 @@ class Kind(StrEnum):
 WINDOWS = {Kind.REFUSED: timedelta(hours=24), Kind.FIGHT: timedelta(hours=1)}
 """What comes later than this after the last entry is news of its own."""
 
+LATE = timedelta(minutes=15)
+"""A message that has not come by then is lost, and another one is put."""
+
+MAX_CHARS = 24_000
+"""All entries of a row together; a text in the store has 32,000 characters at most."""
+
 DELAYS_S = {Kind.REFUSED: (30, 24 * 3600), Kind.FIGHT: (3600, 3600)}
 """Seconds from an entry that is not told by itself until all are: the first time, and later."""
 
@@ -84,7 +90,7 @@ async def add(ports: Ports, topic: Topic, entry: Mapping[str, str], *, alone: in
         now = ports.clock.now()
         row = await ports.store.get(PARTITION, topic.key)
         old = _read(row) if row else None
-        if old is None or now - old.last > WINDOWS[topic.kind]:
+        if old is None or (now - old.last > WINDOWS[topic.kind] and old.count <= old.told):
             old = Gathered(topic, 0, 0, now, None, ())
         if topic.kind is Kind.REFUSED and entry in old.entries:
             return old
@@ -103,15 +109,27 @@ async def _with(
     ports: Ports, old: Gathered, topic: Topic, entry: Mapping[str, str], now: datetime, alone: int
 ) -> Gathered:
     """One entry more; where it is the first to be told by a message, that is put."""
-    entries = (*old.entries, entry)[-MOST_KEPT:]
+    entries = _newest((*old.entries, entry))
     new = replace(old, topic=topic, count=old.count + 1, last=now, entries=entries)
     if new.count <= alone:
         return replace(new, told=new.count)
-    if old.due is not None:
+    if old.due is not None and now < old.due + LATE:
         return new
     delay = DELAYS_S[topic.kind][old.told > alone]
     await ports.work.put({"schema": SCHEMA, "topic": topic.key}, delay)
     return replace(new, due=now + timedelta(seconds=delay))
+
+
+def _newest(entries: tuple[Mapping[str, str], ...]) -> tuple[Mapping[str, str], ...]:
+    """As many of the last ones as a row has room for."""
+    kept = entries[-MOST_KEPT:]
+    while len(kept) > 1 and len(_text(kept)) > MAX_CHARS:
+        kept = kept[1:]
+    return kept
+
+
+def _text(entries: Sequence[Mapping[str, str]]) -> str:
+    return json.dumps([dict(entry) for entry in entries])
 
 
 async def tell(ports: Ports, key: str) -> Result:
@@ -164,7 +182,7 @@ def _values(one: Gathered) -> dict[str, str | int | float | bytes]:
         "told": one.told,
         "last": one.last.isoformat(),
         "due": one.due.isoformat() if one.due else "",
-        "entries": json.dumps([dict(entry) for entry in one.entries]),
+        "entries": _text(one.entries),
     }
 
 

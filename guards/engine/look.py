@@ -11,6 +11,7 @@ from guards.engine.events import clean
 from guards.engine.exposure import NOT_CUT, Cut, exposure_of
 from guards.engine.ids import ResourceId
 from guards.engine.model import (
+    Blocked,
     Body,
     Change,
     Finding,
@@ -116,9 +117,14 @@ class Look:
         return any(one.path in states and one.mode is Mode.ENFORCE for one in every)
 
     def carried(self, before: Body, after: Body) -> Body:
-        """A later body with what was known before, but for a link that was handed out."""
+        """A later body with what was known before, but for what an event told: that is over."""
         facts = before.get(KNOWN)
-        return with_known(after, **{**facts, "granted": False}) if facts else after
+        return with_known(after, **{**facts, "granted": False, "operation": ""}) if facts else after
+
+    def severity_of(self, blocked: Blocked) -> Severity:
+        """How bad it is that something cannot be closed: worse if somebody opens it right now."""
+        by_caller = self.is_write and bool(self.task.change.caller)
+        return blocked.by_caller or blocked.severity if by_caller else blocked.severity
 
     def judge(self, body: Body) -> Verdict:
         """What the policy says of a body, now."""
@@ -203,7 +209,9 @@ class Look:
             policy_hash=evidence.policy_hash,
             undo=alerts.undo(self.guard, self.resource.path, made)
             + restored(evidence.saved, self.resource),
-            exposure=exposure_of(self.guard, self.task.change, evidence.findings, outcome, cut),
+            exposure=exposure_of(
+                self.guard, self.task.change, evidence.findings, outcome, cut, made
+            ),
             deleted=evidence.saved,
         )
         await self.ports.alerts.put(alert.of(self.task.change).message())

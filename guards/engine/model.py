@@ -308,6 +308,7 @@ class Guard:
         lookups: what else to read before a body can be judged, by the policy in force.
         beneficiary: the object ID that a body gives rights to; nothing is found of an exporter.
         listed_by: only resources that an option of this name lists in the policy are looked at.
+        in_group: whether its resources lie in a resource group, and are no extension of another.
     """
 
     resource_type: str
@@ -327,6 +328,7 @@ class Guard:
     lookups: Callable[[Body, TypePolicy], tuple[Lookup, ...]] | None = None
     beneficiary: Callable[[Body], str] | None = None
     listed_by: str = ""
+    in_group: bool = True
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -158,9 +158,7 @@ async def _only_tell(look: Look, body: Body, verdict: Verdict, plan: Plan) -> Re
         if verdict.exempted:
             reason += f"; {verdict.leave()}"
         return await look.tell(Outcome.REPORTED_ONLY, held or seen, reason)
-    severity = plan.blocked.severity
-    if plan.blocked.by_caller and look.is_write and look.task.change.caller:
-        severity = plan.blocked.by_caller
+    severity = look.severity_of(plan.blocked)
     # As long as nobody writes it, it is one alert; another export from it is news.
     exported = look.task.change.operation_name.lower() in map(str.lower, look.guard.exports)
     seen = look.seen(verdict.findings, (), severity, body, event_id=None if exported else "")

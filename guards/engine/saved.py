@@ -8,7 +8,7 @@ from guards.engine.errors import Unreadable
 from guards.engine.ids import ResourceId
 from guards.engine.model import Body, DeleteChild
 
-MAX_BYTES = 24 * 1024
+MAX_BYTES, MOST = 24 * 1024, 64
 """All bodies of one alert together: beside them it has room for everything else."""
 
 _WRITTEN = ("location", "tags", "properties")
@@ -16,7 +16,7 @@ _WRITTEN = ("location", "tags", "properties")
 
 def fits(bodies: Sequence[Body]) -> bool:
     """Whether an alert can keep all of them."""
-    return len(json.dumps(list(bodies)).encode()) <= MAX_BYTES
+    return len(bodies) <= MOST and len(json.dumps(list(bodies)).encode()) <= MAX_BYTES
 
 
 def restored(bodies: Sequence[Body], parent: ResourceId) -> tuple[Body, ...]:
@@ -57,12 +57,13 @@ def _path(body: Body) -> str:
 def deletions(
     parent: ResourceId, type_: str, bodies: Sequence[Body], version: str
 ) -> list[DeleteChild]:
-    """A step for each child of this very parent; a name that is none of ARM's is left alone."""
+    """A step for each child of this very parent; one with another ID or none is left alone."""
     found = []
     for body in bodies:
         try:
-            child = ResourceId.parse(f"{parent}/{type_}/{body.get('name')}")
+            child = ResourceId.parse(body.get("id"))
         except Unreadable:
             continue
-        found.append(DeleteChild(type_, child.name, version))
+        if child.key == f"{parent.key}/{type_}/{child.name}".lower():
+            found.append(DeleteChild(type_, child.name, version))
     return found

@@ -20,19 +20,22 @@ WAITS_S = (0.5, 1.0, 2.0, 4.0)
 class Done:
     """What came of the steps: the body as it stands, and what became of a link.
 
-    `refused` is why a link could not be cut although everything else went on.
+    `refused` is why a link could not be cut although everything else went on, `failed` why the
+    settings could not be closed although the link was cut.
     """
 
     after: Body
     cut: Cut = NOT_CUT
     refused: str = ""
+    failed: GuardError | None = None
 
 
 async def carry_out(look: Look, body: Body, plan: Plan) -> Done:
     """All steps; a link that Azure will not cut keeps no setting from being closed.
 
     Raises:
-        GuardError: of the step that failed, or of the revocation if that was all.
+        GuardError: of the step that failed before a link was cut, or of the revocation if that was
+            all.
     """
     done = Done(body)
     refusal: Terminal | None = None
@@ -46,7 +49,12 @@ async def carry_out(look: Look, body: Body, plan: Plan) -> Done:
             case DeleteChild():
                 await _deleted(look, step)
             case Patch():
-                after = await _patched(look, step, revoked=done.cut is not NOT_CUT)
+                try:
+                    after = await _patched(look, step, revoked=done.cut is not NOT_CUT)
+                except GuardError as e:
+                    if done.cut is NOT_CUT:
+                        raise
+                    return replace(done, failed=e)
                 done = replace(done, after=look.carried(body, after))
     if refusal is not None and done.after is body:
         raise refusal

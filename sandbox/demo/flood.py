@@ -8,7 +8,7 @@ from typing import Any
 from sandbox.demo.inbox import Card, Inbox
 from sandbox.demo.play import first_put
 from sandbox.demo.scenes import DISK, OPEN
-from sandbox.demo.screen import Step, out, show, title_of
+from sandbox.demo.screen import Step, heading, say, show, title_of
 from sandbox.outside import Outside, until
 
 DISKS = 60
@@ -23,9 +23,7 @@ _POSTS_S = 45.0
 
 async def play(outside: Outside, inbox: Inbox) -> Step:
     """The flood; ends when Teams was told of every disk."""
-    out.print(
-        f"\n[bold]{_CALLER}[/bold] creates {DISKS} open disks at once: {NAMES[0]} to {NAMES[-1]}"
-    )
+    heading(_CALLER, f"creates {DISKS} open disks at once: {NAMES[0]} to {NAMES[-1]}")
     await outside.forget_calls()
     before = len(inbox.cards())
     await asyncio.gather(*(outside.put(_CALLER, DISK, name, OPEN, "Premium_LRS") for name in NAMES))
@@ -34,19 +32,19 @@ async def play(outside: Outside, inbox: Inbox) -> Step:
     calls = [call for call in await outside.guard_calls() if f"/{_PREFIX}" in call["path"]]
     began = await first_put(outside)
     took_ms = _milliseconds(began, _last_patch(calls))
-    out.print(f"  {closed} of {DISKS} closed, the last one {took_ms:.0f} ms after the first PUT")
-    out.print(
-        f"  the webhook has {len(alerts)} alerts already; Teams, where people read, gets them "
-        "together in some seconds ..."
+    say(f"  {closed} of {DISKS} closed, the last one {took_ms:.0f} ms after the first PUT")
+    say(
+        f"  the webhook has {len(alerts)} alerts already; people, in Teams, get them together in "
+        "some seconds"
     )
     cards = await _until_all_told({alert["alertId"] for alert in alerts}, before, inbox)
     posts = f"{len(cards)} post{'s' if len(cards) > 1 else ''}"
-    out.print(f"  {DISKS} disks, {posts} in Teams:")
+    say(f"  {DISKS} disks, {posts} in Teams:")
     show(title_of(card.message) for card in cards)
     reverted = all(alert["outcome"] == "reverted" for alert in alerts)
     happened = closed == DISKS and reverted and len(cards) <= MOST_POSTS
     told_ms = _milliseconds(began, cards[-1].at)
-    what, outcome = f"{_CALLER}: {DISKS} disks", f"{closed} closed, {posts}"
+    what, outcome = f"{_CALLER}: {DISKS} disks", f"{closed} closed"
     return Step(what, happened, outcome, f"{len(calls)} in all", took_ms, told_ms)
 
 

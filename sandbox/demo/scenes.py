@@ -10,7 +10,7 @@ DISK = "Microsoft.Compute/disks"
 SNAPSHOT = "Microsoft.Compute/snapshots"
 REGISTRY = "Microsoft.ContainerRegistry/registries"
 
-KINDS = {DISK: "disk", SNAPSHOT: "snapshot", REGISTRY: "registry"}
+_KINDS = {DISK: "disk", SNAPSHOT: "snapshot", REGISTRY: "registry"}
 
 OPEN = {"networkAccessPolicy": "AllowAll", "publicNetworkAccess": "Enabled"}
 _APPROVED = {"properties": {"privateLinkServiceConnectionState": {"status": "Approved"}}}
@@ -18,7 +18,10 @@ _APPROVED = {"properties": {"privateLinkServiceConnectionState": {"status": "App
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """Someone writes one resource, and what is expected of the guard; no outcome is no alert."""
+    """Someone writes one resource, and what is expected of the guard; no outcome is no alert.
+
+    `what` has braces where the resource is named.
+    """
 
     what: str
     caller: str
@@ -29,10 +32,15 @@ class Scene:
     outcome: str | None
     calls: tuple[str, ...]
 
+    @property
+    def told(self) -> str:
+        """What the caller does, with the resource's kind and name."""
+        return self.what.format(f"{_KINDS[self.type]} {self.name}")
+
 
 SCENES = (
     Scene(
-        "opens a disk: anyone with a SAS link could download it",
+        "opens {}: anyone with a SAS link could download it",
         "mallory",
         DISK,
         "payroll-data",
@@ -42,17 +50,17 @@ SCENES = (
         ("GET", "PATCH"),
     ),
     Scene(
-        "takes a snapshot and says nothing about network access, so Azure leaves it open",
+        "takes {} without naming network access, so Azure leaves it open",
         "nightly-backup",
         SNAPSHOT,
-        "payroll-2026-11-22",
+        "payroll-nightly",
         {},
         "Standard_LRS",
         "reverted",
         ("GET", "PATCH"),
     ),
     Scene(
-        "redeploys a registry from a template without `policies`, which turns exports on again",
+        "redeploys {} without `policies`, which turns exports on again",
         "release-pipeline",
         REGISTRY,
         "contosoimages",
@@ -62,7 +70,7 @@ SCENES = (
         ("GET", "PATCH"),
     ),
     Scene(
-        "creates a disk that is closed as it should be",
+        "creates {}, closed as it should be",
         "platform-team",
         DISK,
         "scratch",
@@ -72,7 +80,7 @@ SCENES = (
         ("GET",),
     ),
     Scene(
-        "creates a Basic registry, which Azure cannot close",
+        "creates {} in the tier Basic, which Azure cannot close",
         "intern",
         REGISTRY,
         "quicktest",

@@ -3,15 +3,21 @@
 import json
 import re
 import sys
+import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 140)
+WIDTH = 100
+"""No line is longer, so that nothing breaks in a window of the usual size."""
+
+out = Console(highlight=False)
+out.width = min(WIDTH, out.width) if sys.stdout.isatty() else WIDTH
 
 _SECOND = 1000
 
@@ -36,11 +42,11 @@ def table(steps: Sequence[Step]) -> Table:
     made = Table(
         box=None, header_style="bold", pad_edge=False, title="\nWhat happened", title_justify="left"
     )
-    for column in ("STEP", "OUTCOME", "CLOSED AFTER", "IN TEAMS AFTER", "ARM CALLS OF THE GUARD"):
+    columns = ("STEP", "OUTCOME", "CLOSED\nAFTER", "IN TEAMS\nAFTER", "ARM CALLS\nOF THE GUARD", "")
+    for column in columns:
         made.add_column(column)
-    made.add_column("")
     for step in steps:
-        verdict = "as expected" if step.happened else "NOT AS EXPECTED"
+        verdict = "as expected" if step.happened else "UNEXPECTED"
         style = "green" if step.happened else "bold red"
         times = (_after(step.closed_after_ms), _after(step.told_after_ms))
         made.add_row(step.what, step.outcome, *times, step.guard_calls, Text(verdict, style=style))
@@ -53,14 +59,32 @@ def _after(milliseconds: float | None) -> str:
     return f"{milliseconds:.0f} ms" if milliseconds < _SECOND else f"{milliseconds / 1000:.1f} s"
 
 
-def show_alert(alert: Mapping[str, Any]) -> None:
-    """The whole of it."""
-    show(json.dumps(alert, indent=2, ensure_ascii=False).splitlines())
+def in_short(methods: Iterable[str]) -> str:
+    """`GET PATCH 2xGET`: the calls in their order."""
+    runs = ((method, len([*same])) for method, same in groupby(methods))
+    return " ".join(method if count == 1 else f"{count}x{method}" for method, count in runs)
+
+
+def heading(who: str, what: str) -> None:
+    """Who does what: a part of the story begins."""
+    out.print(Text.assemble("\n", (who, "bold"), f" {what}"))
+
+
+def say(text: str, style: str = "") -> None:
+    """One paragraph; what does not fit into a line goes on a little further in."""
+    indent = " " * (len(text) - len(text.lstrip()) + 2)
+    lines = textwrap.wrap(text, out.width, subsequent_indent=indent, break_on_hyphens=False)
+    out.print(Text("\n".join(lines), style=style))
+
+
+def show_json(value: Mapping[str, Any]) -> None:
+    """An alert, or a part of it, whole."""
+    show(json.dumps(value, indent=2, ensure_ascii=False).splitlines())
 
 
 def sum_up(alert: Mapping[str, Any]) -> None:
     """How it ended, why, and what changed."""
-    out.print(f"  alert: {alert['outcome']}, {alert['severity']}, by {alert['caller']['name']}")
+    say(f"  alert: {alert['outcome']}, {alert['severity']}, by {alert['caller']['name']}")
     if alert["reason"]:
         show([alert["reason"]])
     show(f"{change['path']}: {change['from']} -> {change['to']}" for change in alert["changes"])
@@ -107,4 +131,4 @@ def _shown(text: str) -> str:
 def show(lines: Iterable[str]) -> None:
     """Lines of something, whatever is in them."""
     for line in lines:
-        out.print(Text(f"    {line}", style="cyan"))
+        say(f"    {line}", "cyan")

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from guards import GUARDS
-from guards.engine.model import ComplianceState, Guard
-from guards.engine.rules import merged, nested
+from guards.engine.model import ComplianceState, Guard, Kind, Rule
+from guards.engine.rules import merged, nested, wire
 from tests.cli.command import GROUP, Said, guards, write
 
 SCHEMA = "https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#"
@@ -21,7 +21,15 @@ HERE = GROUP.removesuffix("/providers")
 ACCESS = f"{GROUP}/Microsoft.Compute/diskAccesses/private"
 TODAY = "2026-06-01"
 BY_TYPE = {guard.resource_type: guard for guard in GUARDS}
-EACH_GUARD = pytest.mark.parametrize("guard", GUARDS, ids=lambda guard: guard.resource_type)
+
+
+def settings_of(guard: Guard) -> list[Rule]:
+    """What a template can write; states and what is only reported it cannot."""
+    return [rule for rule in guard.rules if rule.kind is Kind.SETTING]
+
+
+WRITTEN = [guard for guard in GUARDS if settings_of(guard)]
+EACH_GUARD = pytest.mark.parametrize("guard", WRITTEN, ids=lambda guard: guard.resource_type)
 
 COMPLIANT, NON_COMPLIANT = ComplianceState.COMPLIANT, ComplianceState.NON_COMPLIANT
 EXEMPT, UNKNOWN = ComplianceState.EXEMPT, ComplianceState.UNKNOWN
@@ -47,7 +55,8 @@ def resource(guard: Guard | str, body: Mapping[str, Any] | None = None, **member
 
 def shut(guard: Guard) -> dict[str, Any]:
     """The body that every policy accepts."""
-    return merged(*(nested(rule.path, rule.desired) for rule in guard.rules))
+    rules = settings_of(guard)
+    return merged(*(nested(rule.path, wire(rule, rule.desired)) for rule in rules))
 
 
 def deployed(
@@ -119,8 +128,12 @@ CHOICE = template(
 # Settings that hang on parameters ----------------------------------------------------------------
 
 PATHS = {
-    guard.resource_type: [*(rule.path for rule in guard.rules), *guard.also_changes, "sku.name"]
-    for guard in GUARDS
+    guard.resource_type: [
+        *(rule.path for rule in settings_of(guard)),
+        *guard.also_changes,
+        "sku.name",
+    ]
+    for guard in WRITTEN
 }
 """The settings that a verdict may hang on, by type."""
 
@@ -132,7 +145,7 @@ def last(path: str) -> str:
 
 def values_of(path: str) -> list[str]:
     """What a setting may be, the wanted value first."""
-    rules = [rule for guard in GUARDS for rule in guard.rules if rule.path == path]
+    rules = [rule for guard in WRITTEN for rule in settings_of(guard) if rule.path == path]
     if rules:
         return [*dict.fromkeys((rules[0].desired, rules[0].when_absent, *rules[0].values))]
     return {"sku.name": ["Premium", "Basic"]}.get(path, [ACCESS, "other"])

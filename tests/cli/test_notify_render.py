@@ -8,12 +8,15 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import jsonschema
 import pytest
 
 from guards.cli import notify
+from guards.cli.notify_samples import SAMPLES
 from guards.engine.notify import card
-from tests.cli.command import write
+from tests.cli.command import ROOT, guards, write
 from tests.engine.notify.samples import HOSTILE, alert, named
+from tests.fakes import START
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,45 @@ def test_a_list_is_a_digest(render: Render) -> None:
     assert "Alice opened 1 disk (2 alerts): 2 reverted in 2 s" in said.page
     assert re.search(r"<h2>alerts\.csv <small>attached, \d+ bytes</small></h2>", said.page)
     assert "<summary>Alert IDs</summary>" in said.page
+
+
+@pytest.mark.parametrize(
+    ("sample", "shown"),
+    [
+        ("plain", "A sample: no resource was read, and nothing was changed."),
+        ("revoked-link", "A SAS link to test-of-export-guard was revoked"),
+    ],
+)
+def test_a_sample_needs_no_file(tmp_path: Path, sample: str, shown: str) -> None:
+    """For whoever has no alert yet."""
+    page = tmp_path / "page.html"
+    said = guards("notify", "render", "--sample", sample, "--html", page)
+    assert (said.code, said.err) == (0, "")
+    assert shown in page.read_text("utf-8")
+
+
+def test_the_sample_of_a_link_says_how_long_it_was_out(tmp_path: Path) -> None:
+    """In the mail, in its plain text, and on the card."""
+    page = tmp_path / "page.html"
+    guards("notify", "render", "--sample", "revoked-link", "--html", page)
+    assert page.read_text("utf-8").count("Link out for 47 s. The link was revoked.") == 3
+
+
+@pytest.mark.parametrize("arguments", [(), ("x.json", "--sample", "plain"), ("--sample", "odd")])
+def test_it_is_either_a_file_or_a_sample(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    """Exit 2, and no page."""
+    page = tmp_path / "page.html"
+    said = guards("notify", "render", *arguments, "--html", page)
+    assert said.code == 2
+    assert "--sample" in said.err
+    assert not page.exists()
+
+
+def test_every_sample_fits_the_published_schema() -> None:
+    """It looks like what the guard posts."""
+    schema = json.loads((ROOT / "docs" / "alert.schema.json").read_text("utf-8"))
+    for sample in SAMPLES.values():
+        jsonschema.validate(json.loads(json.dumps(sample(START).message())), schema)
 
 
 def test_more_alerts_than_a_card_holds_are_cut_as_the_channel_would(render: Render) -> None:

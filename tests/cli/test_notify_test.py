@@ -114,6 +114,19 @@ async def test_every_channel_gets_a_marked_alert_and_its_answer_is_printed(peopl
     assert (alert["severity"], alert["resourceId"], alert["changes"]) == ("low", None, [])
 
 
+async def test_a_sample_is_sent_and_marked(people: People) -> None:
+    """To see what people would see of a link that was out."""
+    said = await people.test("--sample", "revoked-link", **await people.start())
+    assert (said.code, said.out.count(": ok: ")) == (0, 3)
+    (card,), (mail,), (call,) = people.teams.kept(), people.mails.kept(), people.webhooks.kept()
+    alert = json.loads(call["body"])
+    assert (alert["outcome"], alert["exposure"]["secondsOpen"]) == ("reverted", 47.2)
+    assert alert["reason"].startswith("TEST of the channel siem")
+    for shown in (json.dumps(card), mail["text"]):
+        assert "Link out for 47 s." in shown
+        assert "TEST of the channel" in shown
+
+
 async def test_one_that_fails_is_told_and_the_others_are_tried(people: People) -> None:
     """Exit 1, with what the server said."""
     settings = await people.start()

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from guards import GUARDS
 from guards.cli import preview, rows
 from guards.cli.preview import READS, WRITES, Cost, cost
 from tests.cli.command import ROOT, Said, closed, cut_off, disk, flattened, guards, process, write
@@ -132,7 +133,8 @@ def test_every_resource_has_one_fate(counted: Any) -> None:
 
 def test_fates_are_broken_down(counted: Any) -> None:
     """By type, subscription and location; the sums are the same."""
-    assert counted["types"] == [
+    assert [one["type"] for one in counted["types"]] == [one.resource_type for one in GUARDS]
+    assert [one for one in counted["types"] if one["total"]] == [
         {"type": "Microsoft.Compute/disks", **numbers(8, 1, 2, 1, 4, 0)},
         {"type": SNAPSHOT, **numbers(1, 0, 0, 0, 1, 0)},
         {"type": REGISTRY, **numbers(1, 0, 0, 0, 0, 1)},
@@ -155,13 +157,12 @@ def test_findings_are_counted_by_rule(counted: Any) -> None:
         )
         for one in counted["rules"]
     }
-    assert found == {
+    assert len(counted["rules"]) == sum(len(guard.rules) for guard in GUARDS)
+    assert {rule: numbers_ for rule, numbers_ in found.items() if any(numbers_)} == {
         ("disks", "networkAccessPolicy"): (4, 0, 1, 1),
         ("disks", "publicNetworkAccess"): (4, 0, 1, 2),
         ("disks", "dataAccessAuthMode"): (0, 2, 0, 0),
-        ("snapshots", "networkAccessPolicy"): (0, 0, 0, 0),
         ("snapshots", "publicNetworkAccess"): (1, 0, 0, 0),
-        ("snapshots", "dataAccessAuthMode"): (0, 0, 0, 0),
         ("registries", "exportPolicy"): (0, 1, 0, 0),
         ("registries", "publicNetworkAccess"): (0, 1, 0, 0),
     }
@@ -525,7 +526,7 @@ def test_ctrl_c_shows_what_was_counted(tmp_path: Path, monkeypatch: pytest.Monke
 def test_memory_does_not_grow_with_the_estate(tmp_path: Path) -> None:
     """Rows are counted and forgotten: three times as many need no more than a few names."""
     peaks = []
-    for count in (1000, 1000, 3000):  # the first fills caches
+    for count in (500, 500, 1500):  # the first fills caches
         file = tmp_path / f"{count}.jsonl"
         with file.open("w") as lines:
             for number in range(count):
@@ -535,4 +536,4 @@ def test_memory_does_not_grow_with_the_estate(tmp_path: Path) -> None:
         assert guards("preview", file, "--format", "json").json["resources"]["total"] == count
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
-    assert peaks[2] - peaks[1] < 200_000  # the rows that are more have 3 MB
+    assert peaks[2] - peaks[1] < 200_000  # the rows that are more have 1 MB

@@ -162,7 +162,7 @@ def test_the_json_has_exactly_the_promised_shape(tmp_path: Path) -> None:
         "otherAlerts": [],
     }
     schema = json.loads((ROOT / "docs/alert.schema.json").read_text())
-    assert set(alert) == set(schema["required"])
+    assert set(alert) == set(schema["properties"])
     assert (alert["outcome"], alert["seenAt"]) == ("reported only", "2026-03-01T11:59:59.123Z")
     assert unreadable["alert"]["reason"] == unreadable["reason"]
     assert {key: unreadable[key] for key in ("time", "eventId", "operationName", "resourceId")} == {

@@ -7,7 +7,7 @@ import pytest
 from guards.cli import replay
 from guards.cli.memory import Memory
 from guards.cli.replay import Would
-from guards.engine.model import Body
+from guards.engine.model import Body, Patch
 from tests.cli.replays import EXEMPT_ID, EXEMPTION, at, outcomes, replayed
 from tests.engine.samples import (
     DISK_ACCESS_ID,
@@ -97,7 +97,8 @@ def test_what_a_patch_would_leave_open_is_told(tmp_path: Path) -> None:
     assert line["outcome"] == Would.REVERTED
     assert line["plan"][0]["body"] == {"properties": {"networkAccessPolicy": "DenyAll"}}
     assert line["reason"].startswith("not changed (dataAccessAuthMode): ")
-    assert "left open, as the policy only reports it: publicNetworkAccess; " in line["reason"]
+    left = "left open, as the policy only reports it: publicNetworkAccess, liveExport; "
+    assert left in line["reason"]
     assert "a SAS link was out" in line["reason"]
 
 
@@ -174,5 +175,7 @@ async def test_the_answer_is_what_the_guard_does(name: str, rules: str) -> None:
     result = await world.event(seen)
     expected = "reverted" if line.end.outcome is Would.REVERTED else line.end.outcome.value
     assert expected == result.outcome
-    assert [step.body for step in line.end.plan.steps] == world.arm.patches
+    patches = [step for step in line.end.plan.steps if isinstance(step, Patch)]
+    assert [step.body for step in patches] == world.arm.patches
+    assert len(line.end.plan.steps) - len(patches) == len(world.arm.posts)
     assert [delay for delay in [line.again_s] if delay] == world.delays

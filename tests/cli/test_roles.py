@@ -172,8 +172,7 @@ def test_other_commands_do_not_load_it() -> None:
     """Nobody pays for what they did not ask for."""
     program = (
         "import sys; from guards.__main__ import main; main(['operations']);"
-        "sys.exit(any(name.startswith(('guards.cli.roles', 'guards.engine.roles'))"
-        " for name in sys.modules))"
+        "sys.exit('guards.cli.roles' in sys.modules)"
     )
     ran = subprocess.run(
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, check=False

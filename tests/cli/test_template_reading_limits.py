@@ -38,7 +38,7 @@ def test_more_resources_than_azure_takes_are_read_and_told(
     assert [note.text for note in notes] == [text] * told
 
 
-def test_ten_thousand_resources_are_read() -> None:
+def test_thousands_of_resources_are_read() -> None:
     """More than Azure takes, with expressions in each."""
     listed = [
         {
@@ -47,7 +47,7 @@ def test_ten_thousand_resources_are_read() -> None:
             "tags": "[parameters('tags')]",
             "properties": {"publicNetworkAccess": "[variables('access')]"},
         }
-        for i in range(10_000)
+        for i in range(3000)
     ]
     parameters = {
         "prefix": {"type": "string", "defaultValue": "ledger"},
@@ -56,7 +56,7 @@ def test_ten_thousand_resources_are_read() -> None:
     variables = {"access": "[if(empty(parameters('prefix')), 'Enabled', 'Disabled')]"}
     text = json.dumps(document(*listed, parameters=parameters, variables=variables))
     found, notes = read(text)
-    assert [resource.name for resource in found] == [f"ledger-{i}" for i in range(10_000)]
+    assert [resource.name for resource in found] == [f"ledger-{i}" for i in range(3000)]
     assert all(len(resource.body["tags"]) == 2 for resource in found)
     assert {r.body["properties"]["publicNetworkAccess"] for r in found} == {"Disabled"}
     assert len(notes) == 1

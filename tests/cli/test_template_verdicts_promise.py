@@ -176,7 +176,7 @@ ENOUGH = settings(
 
 
 @ENOUGH
-@given(data=st.data(), type_=st.sampled_from(sorted(BY_TYPE)), form=FORMS)
+@given(data=st.data(), type_=st.sampled_from(sorted(PATHS)), form=FORMS)
 def test_a_certain_verdict_holds_whatever_the_parameters_are(
     data: st.DataObject, type_: str, form: Any, tmp_path: Path
 ) -> None:

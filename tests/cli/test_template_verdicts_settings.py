@@ -7,10 +7,9 @@ from typing import Any
 
 import pytest
 
-from guards import GUARDS
 from guards.cli.crosswalk import Say, opinions
 from guards.engine.model import Guard, Mode
-from guards.engine.rules import at, merged, nested
+from guards.engine.rules import at, merged, nested, wire
 from tests.cli.template_verdicts import (
     ACCESS,
     ANY_DISK,
@@ -26,9 +25,11 @@ from tests.cli.template_verdicts import (
     REGISTRIES,
     STRICTER_BY_TAG,
     UNKNOWN,
+    WRITTEN,
     deployed,
     exemption,
     resource,
+    settings_of,
     shut,
     states,
     template,
@@ -40,7 +41,7 @@ from tests.cli.template_verdicts import (
 @EACH_GUARD
 def test_every_combination_of_settings_is_judged(guard: Guard, tmp_path: Path) -> None:
     """Closed or absent counts as Azure does; for registries this is Azure.ACR.ExportPolicy."""
-    rules = [rule for rule in guard.rules if rule.default_mode is not Mode.OFF]
+    rules = [rule for rule in settings_of(guard) if rule.default_mode is not Mode.OFF]
     choices = [(*rule.values, rule.desired.swapcase(), None, "") for rule in rules]
     combinations = [
         {rule: value for rule, value in zip(rules, values, strict=True) if value is not None}
@@ -87,7 +88,7 @@ def test_the_spelling_does_not_matter(tmp_path: Path) -> None:
 def test_every_setting_can_be_written_as_the_rule_says(guard: Guard, tmp_path: Path) -> None:
     """The body of the rules' paths and wanted values is compliant, here and for the guard."""
     body = shut(guard)
-    assert all(at(body, rule.path) == rule.desired for rule in guard.rules)
+    assert all(at(body, rule.path) == wire(rule, rule.desired) for rule in settings_of(guard))
     assert states(deployed(tmp_path, template(resource(guard, body)))) == [COMPLIANT]
 
 
@@ -98,8 +99,8 @@ def places() -> list[tuple[Guard, str, str]]:
     """Each enforced rule, and each object that it lies in."""
     return [
         (guard, rule.id, ".".join(rule.path.split(".")[:length]))
-        for guard in GUARDS
-        for rule in guard.rules
+        for guard in WRITTEN
+        for rule in settings_of(guard)
         if rule.default_mode is not Mode.OFF
         for length in range(1, rule.path.count(".") + 2)
     ]

@@ -76,6 +76,9 @@ START_SETTINGS = {
     "claims": "full",
     "schema": "eventgrid",
     "disk_access_clear": "null",
+    "patch_during_sas": "ok",
+    "sas_survives_patch": True,
+    "implicit_disk_events": False,
 }
 
 

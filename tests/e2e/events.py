@@ -4,6 +4,8 @@ import uuid
 from datetime import UTC, datetime
 from typing import Any
 
+from sandbox.arm.callers import named
+
 
 def event_about(resource: Any, operation: str, **data: Any) -> dict[str, Any]:
     """A ResourceWriteSuccess about a resource, without claims unless given."""
@@ -23,3 +25,18 @@ def event_about(resource: Any, operation: str, **data: Any) -> dict[str, Any]:
             **data,
         },
     }
+
+
+def granted(
+    type_: str, resource: str, by: str, at: datetime | None = None, **data: Any
+) -> dict[str, Any]:
+    """The event of a link that somebody took, as Azure sends it; `at` is now unless given."""
+    event = event_about(resource, f"{type_}/beginGetAccess/action", **claimed(by), **data)
+    event["eventType"] = "Microsoft.Resources.ResourceActionSuccess"
+    event["eventTime"] = f"{at or datetime.now(UTC):%Y-%m-%dT%H:%M:%S}.1234567Z"
+    return event
+
+
+def claimed(by: str) -> dict[str, Any]:
+    """What the data of an event says of its caller."""
+    return {"claims": dict(named(by).claims)}

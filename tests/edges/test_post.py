@@ -254,8 +254,8 @@ async def test_a_post_has_its_channels_queues_and_store(post: Any) -> None:
     root = "https://acct.queue.core.windows.net"
     assert post.deliveries._client.url == f"{root}/guard-deliveries"
     assert post.given_up._client.url == f"{root}/guard-deliveries-poison"
-    assert post.store._client.url == "https://acct.table.core.windows.net"
-    assert post.store._client.table_name == "guardstate"
+    assert post.store._store._client.url == "https://acct.table.core.windows.net"
+    assert post.store._store._client.table_name == "guardstate"
     assert len({post.ticket() for _ in range(100)}) == 100
 
 
@@ -360,7 +360,7 @@ async def test_the_table_is_in_the_apps_storage_account(
     """By its connection string or its identity; only where its name cannot be known is it set."""
     app = await app_with(environ)
     store: Any = app.post().store
-    assert store._client.url == address
+    assert store._store._client.url == address
 
 
 ONLY_QUEUES = f"QueueEndpoint=https://q.example;SharedAccessSignature=sv=1&sig={SECRET}"

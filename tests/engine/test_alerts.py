@@ -265,6 +265,7 @@ HUGE = [
     replace(FULL, findings=MANY, changes=tuple(Change(f.path, f.actual, "x") for f in MANY)),
     replace(FULL, findings=MANY, reason="r" * 1_000_000),
     replace(FULL, reason="r" * 1_000_000),
+    replace(FULL, reason="r" * 5000),
     replace(FULL, reason="ж" * 1_000_000),
     replace(FULL, reason="\U0001f512" * 1_000_000),
     replace(FULL, reason="\U0001f512" * 4096, findings=()),

@@ -56,13 +56,16 @@ def ends_in(**passed: float) -> str:
     ],
 )
 async def test_an_exempt_resource_costs_one_get(operation: str, body: dict[str, Any]) -> None:
-    """No alert, no queue message, no change; the log line says by whose leave."""
-    rules = [*BOTH_RULES, "exportPolicy"]
+    """No alert, no queue message, no change; the log line says by whose leave.
+
+    Only where a link is out, the shared state is asked whose it is.
+    """
+    rules = [*BOTH_RULES, "exportPolicy", "liveExport"]
     world = World(body, rules=exempt({"rules": rules}))
     before = dict(world.properties(body["id"]))
     result = await world.event(anonymous(operation, body["id"]))
     assert result.outcome == Outcome.EXEMPT
-    assert world.trouble.calls == ["policy", "arm.get"]
+    assert world.trouble.calls == ["policy", "arm.get"] + ["store.get"] * (operation == DISK_GRANT)
     assert before == world.properties(body["id"])
     assert "exempt: until 2026-12-31" in str(result)
     assert "CHG0042" in str(result)

@@ -25,7 +25,8 @@ from tests.engine.world import World
 from tests.fakes import START
 
 SECRET = {"tag": tag("data", "secret"), "mode": "enforce"}
-OFF = {rule: {"mode": "off"} for rule in ("networkAccessPolicy", "publicNetworkAccess")}
+RULES = ("networkAccessPolicy", "publicNetworkAccess", "liveExport")
+OFF = {rule: {"mode": "off"} for rule in RULES}
 
 
 @pytest.mark.parametrize(
@@ -47,6 +48,17 @@ async def test_what_is_off_for_an_id_costs_no_call(rules: str) -> None:
     assert "out of scope" in str(result)
     assert world.trouble.calls == ["policy"]
     assert not world.is_closed()
+
+
+@pytest.mark.parametrize("left", RULES)
+async def test_one_rule_that_is_not_off_is_worth_a_get(left: str) -> None:
+    """Links, too: they can be out while the settings are nobody's business."""
+    rules = {rule: settings for rule, settings in OFF.items() if rule != left}
+    world = World(disk(diskState="ActiveSAS"), rules=rules_of(resources=on_disks(**rules)))
+    result = await world.event(anonymous())
+    assert world.trouble.calls[:2] == ["policy", "arm.get"]
+    assert [finding["rule"] for finding in world.alert["findings"]] == [left]
+    assert result.outcome is not None
 
 
 @pytest.mark.parametrize("rules", ["", rules_of(scopes=[SECRET])])

@@ -416,6 +416,15 @@ def test_a_sentence_is_one_line_and_has_an_end() -> None:
     assert not {"\n", "\u202e"} & set(told)
 
 
+@pytest.mark.parametrize(
+    "client", ["04b07795-8ddb-461a-bbee-02f9e1bf7b46", "C44B4083-3BB0-49C1-B47D-974E53CBDF3C"]
+)
+def test_an_application_that_everybody_signs_in_with_is_no_exporter(client: str) -> None:
+    """The app ID of the Azure CLI is in the claims of all its users."""
+    with pytest.raises(policy.PolicyError, match="whoever signs in with it would be an exporter"):
+        made(exporters=[exporter(principals=[client])])
+
+
 def test_too_many_changes_are_not_told_one_by_one() -> None:
     """Another policy, rather than a changed one."""
     many = [f"{number:08d}-3434-5656-7878-909090909090" for number in range(100)]

@@ -16,8 +16,8 @@ from guards.engine.policy import Policy, PolicyError
 from guards.engine.policy.changes import loosened
 from guards.engine.policy.settings import laid, loosest, of_profile, strictest
 from guards.engine.policy.shape import Profile, schema
-from tests.engine.policies import Data, exemption, rules_of, tag
-from tests.engine.samples import GROUP
+from tests.engine.policies import SUB, Data, exemption, rules_of, tag
+from tests.engine.samples import ALICE_ID, GROUP
 from tests.fakes import START
 
 LID = Rule(
@@ -308,3 +308,15 @@ def test_a_scope_names_a_resource_and_nothing_within_one() -> None:
         ]
     )
     assert parsed.applied(DRAWER, ResourceId.parse(deep), {}).rules["lid"].mode is Mode.AUDIT
+
+
+def test_a_role_of_a_whole_subscription_can_be_exempted_by_itself() -> None:
+    """It is in no group; `*` stands for none as well, a name with letters does not."""
+    role, other = (
+        ResourceId.parse(f"{SUB}/providers/{ROLES}/{number}{ALICE_ID[1:]}") for number in (1, 2)
+    )
+    for group, covered in (("*", True), ("r*", False), ("*r*", False)):
+        scope = f"{SUB}/resourceGroups/{group}/providers/{ROLES}/{role.name}"
+        parsed = made(exemptions=[exemption(scope=scope, rules=["guests"])])
+        assert bool(parsed.applied(ROLE, role, {}).exemptions) is covered
+        assert not parsed.applied(ROLE, other, {}).exemptions

@@ -1,9 +1,12 @@
 """Too early is not compliant: a write in progress, or a grant that does not show yet."""
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 
 from guards.engine.errors import Transient
-from tests.engine.samples import DISK_GRANT, DISK_ID, closed_disk, disk, event
+from tests.engine.samples import DISK_GRANT, DISK_ID, anonymous, closed_disk, disk, event
 from tests.engine.world import World
 from tests.fakes import merge
 
@@ -68,22 +71,35 @@ async def test_a_recheck_carries_no_evidence() -> None:
     assert [message["evidence"] for message in world.intents] == [None]
 
 
-@pytest.mark.parametrize("state", ["Unattached", "Attached", None])
+@pytest.mark.parametrize("state", ["Unattached", "Attached", "ReadyToUpload", "ActiveUpload", None])
 async def test_a_grant_that_does_not_show_yet_is_looked_at_again(state: str | None) -> None:
-    """A SAS link may appear after its event."""
+    """A SAS link may appear after its event; that of an upload is another one."""
     world = World(closed_disk(diskState=state))
     await world.event(event(DISK_GRANT))
     assert await waits(world) == [5.0, 30.0]
 
 
-@pytest.mark.parametrize(
-    "state", ["ActiveSAS", "activesas", "ActiveSASFrozen", "ReadyToUpload", "ActiveUpload"]
-)
-async def test_a_grant_that_shows_is_looked_at_once(state: str) -> None:
-    """There is nothing to wait for."""
+@pytest.mark.parametrize("state", ["ActiveSAS", "activesas", "ActiveSASFrozen"])
+@pytest.mark.parametrize("made", [event, anonymous])
+async def test_a_grant_that_shows_is_looked_at_once(
+    state: str, made: Callable[..., dict[str, Any]]
+) -> None:
+    """There is nothing to wait for, whether the link is cut or only told of."""
     world = World(closed_disk(DISK_ID, diskState=state))
-    await world.event(event(DISK_GRANT))
+    await world.event(made(DISK_GRANT))
     assert world.intents == []
+    assert len(world.alerts) == 1
+
+
+async def test_a_grant_that_shows_late_is_cut_at_the_second_look() -> None:
+    """The event has named a stranger, and that is remembered for the looks that follow."""
+    world = World(closed_disk(diskState="Unattached"))
+    await world.event(event(DISK_GRANT))
+    assert (world.alerts, world.arm.posts) == ([], [])
+    merge(world.properties(), {"diskState": "ActiveSAS"})
+    assert await waits(world) == [5.0]
+    assert world.properties()["diskState"] == "Unattached"
+    assert (world.alert["outcome"], world.alert["severity"]) == ("reverted", "critical")
 
 
 async def test_a_write_needs_no_sas_to_show() -> None:

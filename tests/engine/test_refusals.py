@@ -6,7 +6,15 @@ import pytest
 
 from guards.engine.errors import Gone, GuardError, Terminal, Transient
 from guards.engine.model import Outcome
-from tests.engine.samples import DISK_ACCESS_ID, REGISTRY_ID, REGISTRY_WRITE, disk, event, registry
+from tests.engine.samples import (
+    DISK_ACCESS_ID,
+    DISK_ID,
+    REGISTRY_ID,
+    REGISTRY_WRITE,
+    disk,
+    event,
+    registry,
+)
 from tests.engine.world import World
 
 REFUSALS = [
@@ -33,13 +41,17 @@ async def test_a_refused_read_is_one_alert(refusal: Terminal) -> None:
 
 @EACH_REFUSAL
 async def test_a_refused_patch_is_one_alert(refusal: Terminal) -> None:
-    """Azure's code and words reach the person, and nothing is retried."""
+    """Azure's code and words reach the person, and nothing is retried.
+
+    What holds for a whole resource group is told of the group, with the disk's name.
+    """
     world = World(disk())
     world.trouble.errors["arm.patch"] = [refusal]
     await world.event(event())
     await world.settle()
     assert world.alert["outcome"] == "not reverted"
     assert str(refusal) in world.alert["reason"]
+    assert DISK_ID in (world.alert["resourceId"], world.alert["reason"].rpartition(" ")[2])
     assert (world.alert["changes"], world.alert["undo"], world.alert["closedAt"]) == ([], [], None)
     assert world.trouble.count("arm.patch") == 1
     assert world.trouble.count("arm.children") == 0
@@ -52,6 +64,7 @@ async def test_not_reverted_is_never_below_high(refusal: Terminal) -> None:
     world = World(disk(networkAccessPolicy="DenyAll"))
     world.trouble.errors["arm.patch"] = [refusal]
     await world.event(event())
+    await world.settle()
     assert world.alert["severity"] == "high"
 
 

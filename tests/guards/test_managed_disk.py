@@ -1,6 +1,7 @@
 """Disks and snapshots: which bodies are open, and the smallest PATCH that closes them."""
 
 import itertools
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from guards import GUARDS, disk, snapshot
 from guards.engine import policy
-from guards.engine.model import Guard, Patch, TypePolicy
+from guards.engine.model import Body, Guard, Patch, RevokeAccess, Step, TypePolicy
 from tests.engine.samples import DISK_ACCESS_ID, SNAPSHOT_ID
 from tests.engine.samples import disk as body_of
 from tests.fakes import START, merge
@@ -42,11 +43,16 @@ def found(body: dict[str, Any], settings_: TypePolicy) -> set[str]:
     return {finding.rule for finding in disk.GUARD.inspect(body, settings_)}
 
 
+def sent_by(steps: Sequence[Step]) -> list[Body]:
+    """What each step sends: each is a PATCH."""
+    return [step.body for step in steps if isinstance(step, Patch) or pytest.fail(str(step))]
+
+
 def patched(body: dict[str, Any], settings_: TypePolicy) -> dict[str, Any]:
     """The properties of the one PATCH; empty if there is none."""
     plan = disk.GUARD.plan(body, disk.GUARD.inspect(body, settings_), settings_)
     assert len(plan.steps) <= 1
-    return dict(plan.steps[0].body["properties"]) if plan.steps else {}
+    return {key: value for sent in sent_by(plan.steps) for key, value in sent["properties"].items()}
 
 
 NETWORKS = ["DenyAll", "denyall", "AllowAll", "AllowPrivate", "ALLOWPRIVATE", None]
@@ -87,7 +93,7 @@ def test_every_combination_is_judged_and_closed_with_the_smallest_patch(
     if open_network and access:
         expected["diskAccessId"] = None
     plan = guard.plan(body, findings, settings_)
-    assert ([expected] if expected else []) == [step.body["properties"] for step in plan.steps]
+    assert ([expected] if expected else []) == [sent["properties"] for sent in sent_by(plan.steps)]
     assert plan.blocked is None
     assert set(expected) == {change.path.removeprefix("properties.") for change in plan.changes}
 
@@ -146,10 +152,7 @@ def test_a_disk_access_stays_where_the_network_policy_is_not_enforced() -> None:
     settings_ = rules(network="audit")
     closable = [f for f in disk.GUARD.inspect(body, settings_) if f.mode == "enforce"]
     plan = disk.GUARD.plan(body, closable, settings_)
-    assert [step.body for step in plan.steps] == [
-        {"properties": {"publicNetworkAccess": "Disabled"}}
-    ]
-    assert plan.steps[0].otherwise is None
+    assert plan.steps == (Patch({"properties": {"publicNetworkAccess": "Disabled"}}, None),)
 
 
 @pytest.mark.parametrize("mode", ["None", None, "Password"])
@@ -178,7 +181,8 @@ def test_an_attached_disk_keeps_its_auth_mode_and_says_why(state: str) -> None:
     assert plan.blocked is not None
     assert plan.blocked.rules == ("dataAccessAuthMode",)
     assert "detach" in plan.blocked.reason
-    assert {"networkAccessPolicy", "publicNetworkAccess"} == set(plan.steps[0].body["properties"])
+    (sent,) = sent_by(plan.steps)
+    assert {"networkAccessPolicy", "publicNetworkAccess"} == set(sent["properties"])
 
 
 @pytest.mark.parametrize("holder", [{"managedBy": "/vm"}, {"managedByExtended": ["/vm"]}])
@@ -212,15 +216,23 @@ _MODES = st.sampled_from(["off", "audit", "enforce"])
 def test_after_the_plan_nothing_it_promised_is_open(
     guard: Guard, properties: dict[str, Any], auth: str, network: str, public: str
 ) -> None:
-    """The PATCH closes what it says, and holds nothing that did not deviate."""
+    """The PATCH closes what it says, and holds nothing that did not deviate; a link goes first."""
     settings_ = rules(guard, auth=auth, network=network, public=public)
     body = body_of(SNAPSHOT_ID, **properties)
     closable = [finding for finding in guard.inspect(body, settings_) if finding.mode == "enforce"]
     plan = guard.plan(body, closable, settings_)
     blocked = set(plan.blocked.rules) if plan.blocked else set()
     promised = {finding.rule for finding in closable} - blocked
-    assert bool(promised) == bool(plan.steps)
-    for step in plan.steps:
+    steps = list(plan.steps)
+    assert bool(promised) == bool(steps)
+    assert ("liveExport" in promised) == (properties["diskState"] == "ActiveSAS")
+    if "liveExport" in promised:
+        assert steps.pop(0) == RevokeAccess()
+        merge(body, {"properties": {"diskState": "Unattached"}})
+        promised.remove("liveExport")
+    assert len(steps) == bool(promised)
+    for step in steps:
+        assert isinstance(step, Patch)
         sent = set(step.body["properties"])
         with_access = (
             {"diskAccessId"}

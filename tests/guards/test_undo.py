@@ -1,12 +1,15 @@
 """Undo: the requests of an alert, sent in order, bring the old values back."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from guards import container_registry
+from guards import disk as disks
 from guards.engine import alerts
 from guards.engine.ids import ResourceId
+from guards.engine.model import Change, Guard, Rule, Severity
 from tests.engine.samples import (
     DISK_ACCESS_ID,
     DISK_ID,
@@ -70,3 +73,46 @@ async def test_a_registry_gets_exports_back_before_public_access() -> None:
 def test_without_changes_there_is_nothing_to_undo() -> None:
     """An alert of something that was not changed offers no requests."""
     assert alerts.undo(container_registry.GUARD, REGISTRY_ID, ()) == ()
+
+
+def bodies(guard: Guard, *changes: Change) -> list[Any]:
+    """What the requests would write."""
+    return [request["body"] for request in alerts.undo(guard, DISK_ID, changes)]
+
+
+def test_nothing_restores_a_link_that_was_revoked() -> None:
+    """Its state is no setting; a setting that was closed along goes back as before."""
+    revoked = Change("properties.diskState", "ActiveSAS", "Unattached")
+    closed = Change("properties.publicNetworkAccess", "Enabled", "Disabled")
+    assert bodies(disks.GUARD, revoked) == []
+    assert bodies(disks.GUARD, revoked, closed) == [
+        {"properties": {"publicNetworkAccess": "Enabled"}}
+    ]
+
+
+@pytest.mark.parametrize(
+    ("before", "written"), [("true", True), ("True", True), ("false", False), (None, False)]
+)
+def test_a_setting_that_is_true_or_false_goes_back_as_such(
+    before: str | None, written: bool
+) -> None:
+    """ARM refuses the text; absent is Azure's default, false."""
+    rule = Rule(
+        id="anonymousPull",
+        path="properties.anonymousPullEnabled",
+        values=("false", "true"),
+        allowed=("false",),
+        desired="false",
+        when_absent="false",
+        severity=Severity.HIGH,
+        boolean=True,
+    )
+    guard = replace(disks.GUARD, rules=(*disks.GUARD.rules, rule))
+    (body,) = bodies(guard, Change(rule.path, before, "false"))
+    assert body["properties"]["anonymousPullEnabled"] is written
+
+
+def test_a_path_without_a_rule_goes_back_as_it_was() -> None:
+    """The disk access that goes along with AllowPrivate."""
+    (body,) = bodies(disks.GUARD, Change("properties.diskAccessId", DISK_ACCESS_ID, None))
+    assert body == {"properties": {"diskAccessId": DISK_ACCESS_ID}}

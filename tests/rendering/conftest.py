@@ -10,7 +10,17 @@ import pytest
 from guards.engine.notify.parcel import Parcel
 from sandbox import pictures
 from sandbox.pictures import Page
-from tests.engine.notify.samples import HOSTILE, alert, blocked, finding, flood, named, parcel
+from tests.engine.notify.samples import (
+    HOSTILE,
+    alert,
+    blocked,
+    exposed,
+    exposure,
+    finding,
+    flood,
+    named,
+    parcel,
+)
 from tests.sharing import by_one
 
 PHONE, DESKTOP = 375, 1280
@@ -18,6 +28,8 @@ PHONE, DESKTOP = 375, 1280
 PARCELS: dict[str, Parcel] = {
     "reverted": parcel(alert(), note="severity high"),
     "blocked": parcel(blocked(findings=[finding(f"setting{n}") for n in range(30)])),
+    "link": parcel(exposed(deleted=[{"name": "nightly", "type": "exportPipelines"}])),
+    "links": parcel(exposed(), exposed(outcome="not reverted", exposure=exposure(caller="x" * 60))),
     "digest": flood(300),
     "unknown": parcel({"schema": "exportguard.alert/9", "why": "x" * 300, "list": [1, {}]}),
     "unreadable": parcel(alert(resourceId=None, outcome="reported only", reason="junk " * 300)),

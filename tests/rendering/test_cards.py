@@ -64,6 +64,17 @@ def test_title_facts_and_buttons_are_visible(cards: Measured, width: int) -> Non
 
 
 @pytest.mark.parametrize("width", WIDTHS)
+def test_how_long_a_link_was_out_is_visible(cards: Measured, width: int) -> None:
+    """Right below the title: what people ask for first."""
+    text = words(cards["link", width]["text"])
+    assert text.startswith(
+        "A SAS link to ledger-snap was revoked CRITICAL · reverted · snapshot in rg-data Exposure "
+        "Link out for 47 s. The link was revoked. Data may have been read"
+    )
+    assert "Deleted nightly (exportPipelines), saved in the alert" in text
+
+
+@pytest.mark.parametrize("width", WIDTHS)
 def test_the_ids_of_a_digest_are_hidden_at_first(cards: Measured, width: int) -> None:
     """The button is there, the 300 IDs are not in the way."""
     seen = cards["digest", width]

@@ -57,6 +57,17 @@ def test_title_facts_and_buttons_are_visible(mails: Measured, width: int) -> Non
     assert len(mails["reverted", width]["links"]) == 3
 
 
+@pytest.mark.parametrize("width", WIDTHS)
+def test_how_long_a_link_was_out_is_visible(mails: Measured, width: int) -> None:
+    """Right below the title: what people ask for first."""
+    text = words(mails["link", width]["text"])
+    assert text.startswith(
+        "A SAS link to ledger-snap was revoked CRITICAL · reverted · snapshot in rg-data Exposure "
+        "Link out for 47 s. The link was revoked. Data may have been read"
+    )
+    assert "Deleted nightly (exportPipelines), saved in the alert" in text
+
+
 @pytest.mark.parametrize("name", ALL)
 def test_every_word_can_be_read(mails: Measured, name: str) -> None:
     """WCAG's contrast of 4.5."""

@@ -13,7 +13,7 @@ from guards.engine.model import Outcome, Severity
 from guards.engine.notify.deliveries import identity
 from guards.engine.notify.sheet import Tone
 from guards.engine.notify.times import seconds
-from guards.engine.notify.titles import TITLES, title
+from guards.engine.notify.titles import LINK_RULE, TITLES, link_only, paths, title
 
 _MAX_NAME = 64
 
@@ -56,7 +56,7 @@ class Gist:
         resource: the parsed ID; None for anything else, which only has a name.
         alert_id: letters, digits and dashes, 64 at most.
         exposed: whether it tells of a SAS link that was out.
-        revoked: whether it was revoked, and is not only no longer there.
+        still_out: whether it still is, as far as the alert tells.
         open_s: for how many seconds it was out, if that is known.
     """
 
@@ -69,7 +69,7 @@ class Gist:
     resource: ResourceId | None
     alert_id: str
     exposed: bool = False
-    revoked: bool = False
+    still_out: bool = False
     open_s: float | None = None
 
     @property
@@ -95,11 +95,6 @@ class Gist:
         return self.outcome in (Outcome.REVERTED, Outcome.FOUND_CLOSED, Outcome.DELETED_MEANWHILE)
 
     @property
-    def still_out(self) -> bool:
-        """Whether the link that it tells of still is."""
-        return self.exposed and self.open_s is None and not (self.revoked or self.ended)
-
-    @property
     def urgent(self) -> bool:
         """Whether a person must look."""
         stuck = self.outcome in (Outcome.BLOCKED, Outcome.NOT_REVERTED)
@@ -109,21 +104,22 @@ class Gist:
 def gist(alert: Mapping[str, Any]) -> Gist:
     """What an alert says in short; never raises."""
     outcome, severity = _outcome(alert), _severity(alert.get("severity"))
-    text, link = alert.get("resourceId"), link_of(alert)
+    text, exposed = alert.get("resourceId"), bool(alert.get("exposure"))
+    open_s = seconds(link_of(alert).get("secondsOpen"))
     resource = _parsed(text)
     name = clean(resource.name if resource else _last(text), _MAX_NAME)
     return Gist(
         title=title(alert, outcome, name),
-        tone=_tone(outcome, severity, exposed=bool(alert.get("exposure"))),
+        tone=_tone(outcome, severity, exposed=exposed),
         severity=severity,
         outcome=outcome,
         kind=_kind(resource, alert.get("resourceType")),
         name=name,
         resource=resource,
         alert_id=_shown_id(alert),
-        exposed=bool(alert.get("exposure")),
-        revoked=bool(link.get("revokedAt")),
-        open_s=seconds(link.get("secondsOpen")),
+        exposed=exposed,
+        still_out=exposed and open_s is None and not _is_gone(alert, outcome),
+        open_s=open_s,
     )
 
 
@@ -131,6 +127,15 @@ def link_of(alert: Mapping[str, Any]) -> Mapping[str, Any]:
     """What an alert tells of a SAS link that was out; empty where it tells nothing, or in text."""
     told = alert.get("exposure")
     return told if isinstance(told, Mapping) else {}
+
+
+def _is_gone(alert: Mapping[str, Any], outcome: Outcome | None) -> bool:
+    """Whether the link is: settings may have been reverted while it was only reported."""
+    if link_of(alert).get("revokedAt") or outcome is Outcome.DELETED_MEANWHILE:
+        return True
+    if outcome is Outcome.FOUND_CLOSED and link_only(alert):
+        return True
+    return any(path in paths(alert, "changes") for path in paths(alert, "findings", LINK_RULE))
 
 
 def _outcome(alert: Mapping[str, Any]) -> Outcome | None:

@@ -104,8 +104,8 @@ def _camels(markup: str) -> str:
 
 
 def _breakable(text: str) -> str:
-    """Escaped; paths break where a reader would break them."""
-    return re.sub(r"(?<=\w)([/.])(?=\w)", r"\1<wbr>", escape(text))
+    """Escaped; paths break where a reader would break them, numbers nowhere."""
+    return re.sub(r"(?<=\w)(/|\.(?!\d))(?=\w)", r"\1<wbr>", escape(text))
 
 
 def _buttons(buttons: tuple[Button, ...], colour: str) -> str:

@@ -73,7 +73,7 @@ def _known(item: Item, short: Gist) -> tuple[Section, ...]:
         Section("What was open", found),
         Section("", present(facts)),
         Section("What was changed", () if same.value else changes),
-        Section("", _deleted(alert.get("deleted"))),
+        Section("", _deleted(alert.get("deleted"), short)),
         Section("Reason", text=clean(alert.get("reason"), MAX_REASON)),
         Section("Details", _details(item, short), aside=True),
     )
@@ -114,18 +114,19 @@ def _changes(value: object) -> tuple[Fact, ...]:
     return _listed(value, "from", "to")
 
 
-def _deleted(value: object) -> tuple[Fact, ...]:
+def _deleted(value: object, short: Gist) -> tuple[Fact, ...]:
     """`Deleted`: `nightly (Microsoft.ContainerRegistry/..), saved in the alert`."""
     if not isinstance(value, list):
         return present([Fact("Deleted", short_text(value))])
-    return first([Fact("Deleted", _child(one)) for one in value], _MOST)
+    doubt = "" if short.ended else "; it is still there if Azure refused"
+    return first([Fact("Deleted", _child(one, doubt)) for one in value], _MOST)
 
 
-def _child(one: object) -> str:
+def _child(one: object, doubt: str) -> str:
     if not isinstance(one, Mapping):
         return short_text(one)
-    name, type_ = short_text(one.get("name"), 120), short_text(one.get("type"), 160)
-    return f"{name or 'no name'} ({type_ or 'no type'}), saved in the alert"
+    name, type_ = short_text(one.get("name"), 120), short_text(one.get("type"), 120)
+    return f"{name or 'no name'} ({type_ or 'no type'}), saved in the alert{doubt}"
 
 
 def _open_for(alert: Mapping[str, Any], short: Gist) -> Fact:

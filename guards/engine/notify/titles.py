@@ -20,7 +20,7 @@ TITLES = {
     Outcome.DELETED_MEANWHILE: "{} was deleted meanwhile",
     Outcome.DEFERRED: "Reverting export settings of {} is deferred",
 }
-_LIVE = "liveExport"
+LINK_RULE = "liveExport"
 _LINK = "A SAS link to {} "
 _LINK_TITLES = {
     Outcome.REVERTED: _LINK + "was revoked",
@@ -51,4 +51,12 @@ def link_only(alert: Mapping[str, Any]) -> bool:
     found = alert.get("findings")
     if not isinstance(found, list) or not found:
         return False
-    return all(isinstance(one, Mapping) and one.get("rule") == _LIVE for one in found)
+    return all(isinstance(one, Mapping) and one.get("rule") == LINK_RULE for one in found)
+
+
+def paths(alert: Mapping[str, Any], key: str, rule: str = "") -> list[str]:
+    """The paths in a list of an alert; of findings those of one rule."""
+    found = alert.get(key)
+    listed = [one for one in found if isinstance(one, Mapping)] if isinstance(found, list) else []
+    named = (one.get("path") for one in listed if not rule or one.get("rule") == rule)
+    return [path for path in named if isinstance(path, str)]

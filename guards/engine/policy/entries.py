@@ -87,11 +87,28 @@ class ExemptionModel(Model):
     expires_on: Annotated[str, _within_a_year("an exemption"), _END]
 
 
+_EVERYBODYS = {
+    "04b07795-8ddb-461a-bbee-02f9e1bf7b46": "the Azure CLI",
+    "1950a258-227b-4e31-a9cf-717495945fc2": "Azure PowerShell",
+    "c44b4083-3bb0-49c1-b47d-974e53cbdf3c": "the Azure portal",
+    "872cd9fa-d31f-45e0-9eab-6e460a02d1f1": "Visual Studio",
+    "aebc6443-996d-45c2-90f0-388ff96faa56": "Visual Studio Code",
+}
+"""Microsoft's applications that people sign in with: the app ID of every one of them."""
+
+
+def _somebodys(principal: str) -> str:
+    used = _EVERYBODYS.get(principal.lower())
+    if used:
+        raise ValueError(f"the app ID of {used}: whoever signs in with it would be an exporter")
+    return principal
+
+
 class ExporterModel(Model):
     """May take data out by SAS link within its scope until it expires."""
 
     principals: Annotated[
-        list[Annotated[str, guid("an object ID or app ID"), A_GUID]],
+        list[Annotated[str, guid("an object ID or app ID"), AfterValidator(_somebodys), A_GUID]],
         Field(min_length=1, max_length=100),
         described("Object IDs or app IDs; of a group its members, one by one."),
     ]

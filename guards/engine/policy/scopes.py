@@ -37,7 +37,9 @@ def folded(text: str) -> str:
 
 
 def parts_of(resource: ResourceId) -> Parts:
-    """What scopes are compared with."""
+    """What scopes are compared with; of what lies in no group the subscription alone."""
+    if not resource.group:
+        return (folded(resource.subscription),)
     return (
         folded(resource.subscription),
         folded(resource.group),

@@ -7,7 +7,6 @@ Three forms, whatever the casing of their keys:
     {"Name": ..., "IsCustom": true, "Actions": [...], "NotActions": [...], ...}  az ... create
 """
 
-import difflib
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -143,6 +142,8 @@ def _entry(fields: Mapping[str, Any], place: str) -> Entry:
 
 def _is_slip(name: str, right: str) -> bool:
     """Whether a key is one of the lists, misspelt: what it takes or gives would go unseen."""
+    import difflib  # a role that Azure shows has no such key, and the app starts sooner without
+
     return difflib.SequenceMatcher(None, name, right).ratio() >= _LIKELY
 
 

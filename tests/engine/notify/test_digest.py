@@ -8,9 +8,17 @@ from hypothesis import strategies as st
 
 from guards.engine.model import Severity
 from guards.engine.notify import page
-from guards.engine.notify.digest import digest
+from guards.engine.notify.digest import digest, plural
 from guards.engine.notify.sheet import Tone
-from tests.engine.notify.samples import alert, blocked, flood, parcel, wild
+from tests.engine.notify.samples import (
+    alert,
+    blocked,
+    exposed,
+    exposure,
+    flood,
+    parcel,
+    wild,
+)
 from tests.engine.samples import DISK_ID
 
 
@@ -94,6 +102,68 @@ def test_what_a_person_must_look_at_comes_by_name() -> None:
     section = page.of(parcel(alert(), stuck)).sections[1]
     assert section.title == "A person must look at"
     assert section.facts[0].value == "ledger-disk (disk) in rg-data, not reverted: ScopeLocked"
+
+
+def test_links_that_were_out_are_counted_with_the_longest_time() -> None:
+    """In all, and in each group."""
+    longer = exposed(exposure=exposure(secondsOpen=125.9), caller={"name": "Bob"})
+    given = parcel(exposed(), longer, alert())
+    many = digest(given)
+    assert many.links == "2 SAS links, the longest 2 min 5 s"
+    assert [(group.name, group.links) for group in many.callers] == [
+        ("Alice", "1 SAS link, out for 47 s"),
+        ("Bob", "1 SAS link, out for 2 min 5 s"),
+    ]
+    sections = {section.title: section.facts for section in page.of(given).sections}
+    assert ("Links", many.links) in [(fact.label, fact.value) for fact in sections[""]]
+    assert [fact.value for fact in sections["Who"]] == [
+        "Alice: 2 reverted; 1 SAS link, out for 47 s (worst: critical)",
+        "Bob: 1 reverted; 1 SAS link, out for 2 min 5 s (worst: critical)",
+    ]
+    assert sections["A person must look at"][0].value == (
+        "ledger-snap (snapshot) in rg-data, reverted, link out for 47 s: why"
+    )
+
+
+@pytest.mark.parametrize(
+    ("seen", "outcome", "links"),
+    [
+        ([], "reverted", ""),
+        ([{"secondsOpen": None, "revokedAt": None}], "reported only", "1 SAS link, 1 still out"),
+        ([{"secondsOpen": None}], "reverted", "1 SAS link"),
+        (
+            [{}, {"secondsOpen": None, "revokedAt": None}],
+            "not reverted",
+            "2 SAS links, 1 still out, the longest known 47 s",
+        ),
+        ([{}, {"secondsOpen": "?"}], "reverted", "2 SAS links, the longest known 47 s"),
+    ],
+)
+def test_a_link_of_unknown_time_does_not_hide(
+    seen: list[dict[str, Any]], outcome: str, links: str
+) -> None:
+    """Nobody reads that 47 seconds were all while one is still out."""
+    given = [exposed(outcome=outcome, exposure=exposure(**one), changes=[]) for one in seen]
+    assert digest(parcel(alert(), *given)).links == links
+
+
+def test_what_is_in_no_group_is_grouped_by_its_subscription() -> None:
+    """A role assignment of a whole subscription."""
+    above = "/subscriptions/11111111-2222-3333-4444-555555555555"
+    role = alert(resourceId=f"{above}/providers/Microsoft.Authorization/roleAssignments/x-1")
+    (group,) = digest(parcel(role)).scopes
+    assert group.name == "11111111-2222-3333-4444-555555555555"
+
+
+def test_words_have_their_plurals() -> None:
+    """As people write them."""
+    words = ("disk", "registry", "disk access", "restore point")
+    assert [plural(2, word) for word in words] == [
+        "2 disks",
+        "2 registries",
+        "2 disk accesses",
+        "2 restore points",
+    ]
 
 
 def test_the_time_range_is_that_of_all_alerts() -> None:

@@ -336,6 +336,30 @@ async def test_a_rest_is_kept_by_everybody_and_ends_with_a_look(office: Office) 
     assert await sender(office, "late").take()
 
 
+async def test_trouble_cuts_no_rest_short(office: Office) -> None:
+    """A server asked for minutes; that storage failed afterwards is not the server's fault."""
+    first = sender(office, "first")
+    assert await first.take()
+    start = office.post.now()
+    assert await first.note(not_before=start + 250)
+    await first.abandon(start + 10)
+    office.clock.passed = 249
+    assert not await sender(office, "second").take(start + 10)
+    assert max(dues(office)) == 250
+    office.clock.passed = 250
+    assert await sender(office, "third").take(start + 250)
+
+
+async def test_trouble_frees_no_lane_of_somebody_else(office: Office) -> None:
+    """Whoever could not take it, or has lost it, leaves it as it is."""
+    first, second = sender(office, "first"), sender(office, "second")
+    assert await first.take()
+    await second.abandon(office.post.now() + 10)
+    office.clock.passed = 30
+    assert not await sender(office, "third").take()
+    assert await first.prolong()
+
+
 async def test_an_appointment_that_comes_too_late_is_not_enough(office: Office) -> None:
     """Whoever needs an earlier one puts it."""
     one = sender(office, "one")

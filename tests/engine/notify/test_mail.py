@@ -12,11 +12,22 @@ from hypothesis import strategies as st
 from guards.engine.events import clean
 from guards.engine.notify import mail
 from guards.engine.notify.parcel import Parcel
-from tests.engine.notify.samples import HOSTILE, alert, blocked, flood, named, parcel, wild
+from tests.engine.notify.samples import (
+    HOSTILE,
+    alert,
+    blocked,
+    exposed,
+    exposure,
+    flood,
+    named,
+    parcel,
+    wild,
+)
 
 ONE = {
     "reverted": (alert(), "[Export Guard] HIGH reverted: ledger-disk (disk)"),
     "blocked": (blocked(), "[Export Guard] CRITICAL blocked: acrledger (registry)"),
+    "link": (exposed(), "[Export Guard] CRITICAL reverted: ledger-snap (snapshot)"),
     "about the policy": (
         alert(resourceId=None, outcome="reported only", reason="the policy has changed"),
         "[Export Guard] HIGH the policy has changed",
@@ -146,11 +157,29 @@ def test_a_digest_lists_fifty_and_attaches_all() -> None:
     assert letter.attachment is not None
     assert (letter.attachment.name, letter.attachment.content_type) == ("alerts.csv", "text/csv")
     header, *rows = csv.reader(letter.attachment.text.splitlines())
-    assert header == ["alertId", "outcome", "severity", "resourceId", "seenAt"]
+    known = ["alertId", "outcome", "severity", "resourceId", "seenAt"]
+    assert header == [*known, "secondsOpen", "grantedAt", "revokedAt"]
     assert [tuple(row) for row in rows] == [
-        tuple(item.alert[column] for column in header) for item in given.items
+        (*(item.alert[column] for column in known), "", "", "") for item in given.items
     ]
     assert mail.compose(parcel(alert())).attachment is None
+
+
+@pytest.mark.parametrize(
+    ("seen", "cells"),
+    [
+        (exposure(), ["47.2", "2026-03-01T11:59:13Z", "2026-03-01T12:00:00.214Z"]),
+        (exposure(secondsOpen=None, revokedAt=None), ["", "2026-03-01T11:59:13Z", ""]),
+        (exposure(secondsOpen=-3, grantedAt="=1+1", revokedAt=7), ["'-3.0", "'=1+1", ""]),
+        ("text", ["", "", ""]),
+    ],
+)
+def test_the_list_says_how_long_a_link_was_out(seen: Any, cells: list[str]) -> None:
+    """In seconds, so that a table can be sorted by it."""
+    letter = mail.compose(parcel(exposed(exposure=seen), alert()))
+    assert letter.attachment is not None
+    _, first, other = csv.reader(letter.attachment.text.splitlines())
+    assert (first[5:], other[5:]) == (cells, ["", "", ""])
 
 
 @pytest.mark.parametrize(

@@ -6,13 +6,24 @@ import pytest
 from hypothesis import given
 
 from guards.engine.model import Outcome
-from guards.engine.notify.times import lasting
-from guards.engine.notify.titles import MAX_TITLE
 from guards.engine.notify.parcel import Item, Links
 from guards.engine.notify.sheet import Tone
 from guards.engine.notify.story import Story, story
-from tests.engine.notify.samples import HOSTILE, LINKS, alert, blocked, finding, named, wild
-from tests.engine.samples import DISK_ID, REGISTRY_ID
+from guards.engine.notify.times import lasting
+from guards.engine.notify.titles import MAX_TITLE
+from tests.engine.notify.samples import (
+    HOSTILE,
+    LINKS,
+    alert,
+    blocked,
+    exposed,
+    exposure,
+    finding,
+    live,
+    named,
+    wild,
+)
+from tests.engine.samples import DISK_ID, GROUP, REGISTRY_ID, SNAPSHOT_ID
 
 
 def told(given: dict[str, Any], note: str = "") -> Story:
@@ -54,6 +65,42 @@ def test_each_outcome_has_a_title_and_a_tone(outcome: str, title: str, tone: Ton
     assert (short.title, short.tone) == (title, tone)
 
 
+@pytest.mark.parametrize(
+    ("outcome", "title", "tone"),
+    [
+        ("reverted", "A SAS link to ledger-snap was revoked", Tone.WARNING),
+        ("found closed", "A SAS link to ledger-snap was found closed", Tone.WARNING),
+        ("reported only", "A SAS link to ledger-snap is out: reported only", Tone.ATTENTION),
+        ("blocked", "A SAS link to ledger-snap is out: revoking it is blocked", Tone.ATTENTION),
+        ("not reverted", "A SAS link to ledger-snap could not be revoked", Tone.ATTENTION),
+        ("deleted meanwhile", "ledger-snap was deleted meanwhile", Tone.ACCENT),
+        ("deferred", "Revoking a SAS link to ledger-snap is deferred", Tone.WARNING),
+    ],
+)
+def test_a_link_has_titles_of_its_own(outcome: str, title: str, tone: Tone) -> None:
+    """That it was out is never good news, however it ended."""
+    short = told(exposed(outcome=outcome)).gist
+    assert (short.title, short.tone) == (title, tone)
+
+
+@pytest.mark.parametrize(
+    "findings",
+    [
+        [live(), finding()],
+        [finding()],
+        [live(), "text"],
+        [[]],
+        "liveExport",
+        {"rule": "liveExport"},
+    ],
+)
+def test_a_link_among_other_findings_leaves_the_title_as_it_is(findings: Any) -> None:
+    """The settings are the larger part of it then."""
+    assert told(exposed(findings=findings)).gist.title == (
+        "Export settings of ledger-snap were reverted"
+    )
+
+
 def test_every_outcome_that_is_posted_has_a_title() -> None:
     """None of them is drawn as an unknown version."""
     silent = {Outcome.ALREADY_COMPLIANT, Outcome.EXEMPT}
@@ -84,6 +131,177 @@ def test_the_facts_come_in_order() -> None:
         ("Alert ID", "ab" * 32),
         ("Undo", "1 ARM request is in the alert"),
     ]
+
+
+def test_what_is_known_of_a_link_comes_first_and_is_said_once() -> None:
+    """How long, from when until when, by whom, what for, and what became of it."""
+    assert facts(exposed()) == [
+        ("From", "2026-03-01 11:59:13 UTC"),
+        ("Until", "2026-03-01 12:00:00 UTC"),
+        ("Who", "Alice (User)"),
+        ("IP address", "203.0.113.7"),
+        ("Asked for", "Read for 1 h"),
+        ("State after", "Unattached"),
+        (
+            "Exposure",
+            "Link out for 47 s. The link was revoked. Data may have been read through it until "
+            "then.",
+        ),
+        ("diskState", "ActiveSAS → Unattached"),
+        ("Application", "app"),
+        ("Object ID", "oid"),
+        ("Operation", "Microsoft.Compute/snapshots/beginGetAccess/action"),
+        ("Changed", "all of the above, as wanted"),
+        ("Reason", "why"),
+        ("Subscription", "11111111-2222-3333-4444-555555555555"),
+        ("Resource ID", SNAPSHOT_ID),
+        ("Correlation ID", "c-1"),
+        ("Policy", "cd" * 6),
+        ("Alert ID", "ab" * 32),
+    ]
+    assert told(exposed()).sections[0].title == "Exposure"
+
+
+def test_with_other_findings_the_settings_have_their_own_time() -> None:
+    """They may have been open for longer than the link was out."""
+    both = dict(facts(exposed(findings=[live(), finding()])))
+    assert both["Open for"] == "2 s, until 2026-03-01 12:00:01 UTC"
+    assert both["Exposure"].startswith("Link out for 47 s. ")
+
+
+@pytest.mark.parametrize(
+    ("seen", "outcome", "said"),
+    [
+        ({}, "reverted", "Link out for 47 s."),
+        ({"secondsOpen": 0}, "reverted", "Link out for under 1 s."),
+        ({"secondsOpen": None}, "reverted", "Link out for an unknown time."),
+        ({"secondsOpen": None}, "not reverted", "Link out for an unknown time."),
+        ({"secondsOpen": None, "revokedAt": None}, "reported only", "Link still out."),
+        ({"secondsOpen": None, "revokedAt": None}, "not reverted", "Link still out."),
+        ({"secondsOpen": None, "revokedAt": None}, "found closed", "Link out for an unknown time."),
+        (
+            {"secondsOpen": None, "revokedAt": None},
+            "deleted meanwhile",
+            "Link out for an unknown time.",
+        ),
+        ({"secondsOpen": float("nan")}, "reverted", "Link out for an unknown time."),
+        ({"secondsOpen": 10**400}, "reverted", "Link out for an unknown time."),
+        ({"secondsOpen": True}, "reverted", "Link out for an unknown time."),
+        ({"secondsOpen": "47"}, "reverted", "Link out for an unknown time."),
+    ],
+)
+def test_how_long_a_link_was_out(seen: dict[str, Any], outcome: str, said: str) -> None:
+    """A number only where there is one, and never that it is gone while it may be used."""
+    given = exposed(outcome=outcome, exposure=exposure(**seen, statement=None), changes=[])
+    assert dict(facts(given))["Exposure"] == said
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ("properties.diskState", "Link out for an unknown time."),
+        ("properties.networkAccessPolicy", "Link still out."),
+    ],
+)
+def test_settings_that_were_reverted_do_not_hide_a_link_that_is_still_out(
+    changed: str, said: str
+) -> None:
+    """The policy may only report links; one that is gone by itself is among the changes."""
+    left = exposure(secondsOpen=None, revokedAt=None, statement=None)
+    changes = [{"path": changed, "from": "x", "to": "y"}]
+    for outcome in ("reverted", "found closed", "not reverted"):
+        findings = [live(), finding()]
+        given = exposed(outcome=outcome, exposure=left, findings=findings, changes=changes)
+        assert dict(facts(given))["Exposure"] == said
+
+
+@pytest.mark.parametrize(
+    ("seen", "asked"),
+    [
+        ({}, "Read for 1 h"),
+        ({"durationSeconds": None}, "Read"),
+        ({"access": None, "durationSeconds": 86400}, "1 d"),
+        ({"access": "Write", "durationSeconds": "long"}, "Write for long"),
+        ({"access": None, "durationSeconds": None}, None),
+    ],
+)
+def test_what_was_asked_for_is_said_as_far_as_it_is_known(
+    seen: dict[str, Any], asked: str | None
+) -> None:
+    """Azure's events usually do not tell."""
+    assert dict(facts(exposed(exposure=exposure(**seen)))).get("Asked for") == asked
+
+
+@pytest.mark.parametrize(
+    ("seen", "said"),
+    [
+        ('{"grantedAt": "2026-', '{"grantedAt": "2026-'),
+        (["a", 7], '["a", 7]'),
+        (7.5, "7.5"),
+        (True, "true"),
+        (None, None),
+        ({}, None),
+        (0, None),
+    ],
+)
+def test_an_exposure_in_another_form_is_shown_as_it_is(seen: Any, said: str | None) -> None:
+    """A delivery that was too long holds it as text."""
+    assert dict(facts(exposed(exposure=seen))).get("Exposure") == said
+
+
+def test_what_was_deleted_is_said_by_name() -> None:
+    """The bodies are in the alert; in another form it is shown as it is."""
+    type_ = "Microsoft.ContainerRegistry/registries/exportPipelines"
+    bodies = [{"name": f"nightly-{n}", "type": type_, "properties": {}} for n in range(12)]
+    given = blocked(outcome="reverted", deleted=bodies)
+    shown = [value for label, value in facts(given) if label == "Deleted"]
+    assert shown == [f"nightly-{n} ({type_}), saved in the alert" for n in range(10)]
+    assert ("", "2 more") in facts(given)
+    assert ("Deleted", '[{"name": "nig') in facts(blocked(deleted='[{"name": "nig'))
+    assert ("Deleted", "7") in facts(blocked(deleted=[7]))
+
+
+def test_what_may_not_have_been_deleted_is_not_called_so() -> None:
+    """Bodies are saved first; Azure may have refused the deletion."""
+    saved = "no name (no type), saved in the alert"
+    for outcome in ("not reverted", "deferred"):
+        given = blocked(outcome=outcome, deleted=[{}])
+        assert ("Deleted", f"{saved}; it is still there if Azure refused") in facts(given)
+    assert ("Deleted", saved) in facts(blocked(outcome="reverted", deleted=[{}]))
+
+
+@pytest.mark.parametrize(
+    ("type_", "kind"),
+    [
+        ("Microsoft.Compute/diskAccesses", "disk access"),
+        ("Microsoft.Authorization/roleAssignments", "role assignment"),
+        ("Microsoft.Authorization/roleDefinitions", "role definition"),
+        ("Microsoft.Compute/restorePointCollections", "restore point"),
+        ("Microsoft.Compute/restorePointCollections/restorePoints", "restore point"),
+        (
+            "Microsoft.Compute/restorePointCollections/restorePoints/diskRestorePoints",
+            "restore point",
+        ),
+        ("Microsoft.ContainerRegistry/registries/exportPipelines", "registry"),
+        ("Microsoft.Compute/restorePointCollections/snapshots", "snapshot"),
+        ("Microsoft.Compute/virtualMachines", "resource"),
+        ("Microsoft.Compute", "resource"),
+    ],
+)
+def test_each_type_has_a_word(type_: str, kind: str) -> None:
+    """The last type that has one, of the ID, or else of what the alert says."""
+    namespace, *types = type_.split("/")
+    path = "".join(f"/{one}/{one}-1" for one in types)
+    by_id = alert(resourceId=f"{GROUP}/providers/{namespace}{path}", resourceType="odd")
+    assert told(by_id).gist.kind == kind
+    assert told(alert(resourceId="?", resourceType=type_)).gist.kind == kind
+
+
+def test_what_is_in_no_group_has_none_in_its_line() -> None:
+    """A role assignment of a whole subscription."""
+    above = "/subscriptions/11111111-2222-3333-4444-555555555555"
+    role = f"{above}/providers/Microsoft.Authorization/roleAssignments/{'1' * 8}"
+    assert told(alert(resourceId=role)).gist.line == "HIGH · reverted · role assignment"
 
 
 def test_changes_that_are_just_what_was_open_are_not_listed_twice() -> None:
