@@ -79,7 +79,8 @@ class Arm:
     """Resources by lower-case ID; a PATCH is a JSON merge, null removes.
 
     Does not imitate Azure's validation, tiers, locks, asynchronous operations or throttling: tests
-    inject their errors. `deaf` are top-level properties that a PATCH does not change.
+    inject their errors. `deaf` are top-level properties that a PATCH does not change; `lingering`
+    says how many GETs after a revocation still show the link.
     """
 
     def __init__(self, trouble: Trouble, clock: Clock, bodies: Iterable[Body]) -> None:
@@ -94,10 +95,13 @@ class Arm:
         self.posts: list[tuple[str, str]] = []
         self.deleted: list[str] = []
         self.at_post: Callable[[], None] = lambda: None
+        self.lingering = 0
+        self._ending: dict[str, int] = {}
 
     async def get(self, resource: ResourceId, api_version: str, deadline: float) -> Body:
         self.asked.append(resource)
         await self._trouble.enter("arm.get")
+        self._end_link(resource)
         body = copy.deepcopy(self._body(resource))
         self._trouble.leave()
         return body
@@ -138,8 +142,19 @@ class Arm:
         await self._trouble.enter("arm.post")
         state = str(self._body(resource).get("properties", {}).get("diskState")).lower()
         if action == "endGetAccess" and state in {"activesas", "activesasfrozen", "activeupload"}:
-            self._body(resource)["properties"]["diskState"] = "Unattached"
+            self._ending[resource.key] = self.lingering
+            if not self.lingering:
+                self._end_link(resource)
         self._trouble.leave()
+
+    def _end_link(self, resource: ResourceId) -> None:
+        """A link that was revoked, once it has lingered long enough."""
+        left = self._ending.get(resource.key)
+        if left == 0:
+            del self._ending[resource.key]
+            self._body(resource)["properties"]["diskState"] = "Unattached"
+        elif left:
+            self._ending[resource.key] = left - 1
 
     async def delete(self, resource: ResourceId, api_version: str, deadline: float) -> None:
         self.asked.append(resource)

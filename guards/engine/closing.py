@@ -137,12 +137,12 @@ async def _without_children(one: _Try, found: list[Body], error: GuardError) -> 
     assert refusal is not None
     steps = deletions(look.resource, refusal.type, found, refusal.api_version)
     saved = tuple({**body, "apiVersion": refusal.api_version} for body in found)
+    known = {body.get("id") for body in saved}
+    saved = (*(body for body in one.evidence.saved if body.get("id") not in known), *saved)
     if not fits(saved) or len(steps) < len(found):
         reason = f"{refusal.explanation}; they are not deleted, as they do not fit into one alert"
         return await _tell(one, Outcome.NOT_REVERTED, f"Azure refused: {error}. {reason}", ())
-    known = {body.get("id") for body in saved}
-    earlier = tuple(body for body in one.evidence.saved if body.get("id") not in known)
-    evidence = replace(one.evidence, saved=(*earlier, *saved))
+    evidence = replace(one.evidence, saved=saved)
     intent = await _write_intent(look, evidence)
     if one.intent is not None:
         await look.ports.work.delete(one.intent)

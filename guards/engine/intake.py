@@ -15,7 +15,7 @@ from guards.engine.catalogue import locate, own_operations
 from guards.engine.errors import Transient, Unreadable
 from guards.engine.events import clean
 from guards.engine.excerpt import excerpt
-from guards.engine.exports import is_fresh, remember
+from guards.engine.exports import FRESH, PENDING, is_fresh, remember
 from guards.engine.exposure import hands_out
 from guards.engine.follow_leads import Unfinished, follow
 from guards.engine.ids import ResourceId
@@ -177,13 +177,14 @@ async def _keep_grant(task: Task, found: Guard | Lead, resource: ResourceId, por
         Transient: it cannot be kept, so the event itself must come again.
     """
     change = task.change
-    if task.source is not Source.EVENT or not is_fresh(change, ports.clock.now()):
+    if task.source is not Source.EVENT or not change.caller:
         return
     if isinstance(found, Lead):
         if hands_out(change, found.grants):
             raise Transient("who took links can only be learned from the event itself")
     elif found.links is not None and hands_out(change, found.links.grants):
-        await remember(ports, resource, change)
+        fresh = is_fresh(change, ports.clock.now())  # a late one matters if it is an exporter's
+        await remember(ports, resource, change, PENDING if fresh else FRESH)
 
 
 async def _tell_misuse(change: ResourceChange, ports: Ports) -> None:

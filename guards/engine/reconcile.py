@@ -13,6 +13,7 @@ from guards.engine.closing import close
 from guards.engine.decide import Verdict
 from guards.engine.errors import Gone, Terminal, Transient
 from guards.engine.exports import grant_of
+from guards.engine.exposure import hands_out
 from guards.engine.follow_up import follow_up, goes_on
 from guards.engine.honoured import leave
 from guards.engine.ids import ResourceId
@@ -66,7 +67,7 @@ async def reconcile(
     result = await _judge(look, body)
     settled = result.outcome is Outcome.EXEMPT and not in_progress(body)
     if result.outcome is not Outcome.DEFERRED and not settled:
-        await recheck_if_early(look, body)
+        await recheck_if_early(replace(look, granter=result.granter), body)
     return result
 
 
@@ -79,7 +80,7 @@ def _out_of_scope(look: Look) -> bool:
 async def _judge(look: Look, body: Body) -> Result:
     """From the body to the end of the look."""
     held = look.task.evidence
-    if in_progress(body) and ((held is not None and held.accepted) or await _own_write(look, body)):
+    if in_progress(body) and await _own_change(look, body, held):
         if held is not None:
             raise Transient("Azure has not finished the guard's own change")
         await recheck_if_early(look, body)
@@ -115,6 +116,16 @@ async def _act(look: Look, body: Body) -> Result:
     if look.ports.clock.monotonic() > look.deadline - look.ports.budget_s / 4:
         raise Transient("too little of the time budget is left to change anything")
     return await close(look, body, verdict, plan)
+
+
+async def _own_change(look: Look, body: Body, held: Evidence | None) -> bool:
+    """Whether what Azure is at work on is the guard's own; a link that was taken does not wait."""
+    if held is not None:
+        return held.accepted or await _own_write(look, body)
+    links = look.guard.links
+    if links is not None and hands_out(look.task.change, links.grants):
+        return False
+    return await _own_write(look, body)
 
 
 async def _own_write(look: Look, body: Body) -> bool:

@@ -36,6 +36,6 @@ def moment(text: str) -> datetime | None:
     """A time that somebody wrote, as UTC; None for anything else, and for one without a zone."""
     try:
         found = datetime.fromisoformat(text)
-    except ValueError:
+        return found.astimezone(UTC) if found.tzinfo else None
+    except (ValueError, OverflowError):
         return None
-    return found.astimezone(UTC) if found.tzinfo else None

@@ -79,7 +79,7 @@ async def tell(outside: Outside, inbox: Inbox) -> tuple[list[Step], Card]:
     step = Step(
         f"{THIEF}: a link to {KEPT_OPEN.name}",
         _was_cut(loot, alert) and tuple(calls) == _CALLS,
-        "link revoked",
+        alert["outcome"],
         in_short(call.partition(" ")[0] for call in calls),
         loot.took_ms,
         told_ms,
@@ -97,9 +97,8 @@ async def _steal(outside: Outside, path: str) -> _Loot:
         took_ms = (time.monotonic() - began) * 1000
     finally:
         await outside.settings(latency_ms=0)
-    [download] = await outside.downloads()
-    status = await outside.link_status(link)
-    return _Loot(taken_at, received, took_ms, download["brokenOff"], status)
+    broken_off = any(download["brokenOff"] for download in await outside.downloads())
+    return _Loot(taken_at, received, took_ms, broken_off, await outside.link_status(link))
 
 
 def _called(call: dict[str, Any]) -> str:

@@ -3,6 +3,7 @@
 import pytest
 
 from guards import GUARDS, LEADS
+from guards.engine.model import Guard, Lead
 from tests.cli.command import guards
 
 SCOPE = "/subscriptions/11111111-2222-3333-4444-555555555555"
@@ -16,7 +17,7 @@ def test_the_role_is_exactly_what_the_guards_need() -> None:
     role = said.json
     assert role["AssignableScopes"] == scopes
     assert True is role["IsCustom"]
-    every = [*GUARDS, *LEADS]
+    every: list[Guard | Lead] = [*GUARDS, *LEADS]
     needed = list(dict.fromkeys(permission for one in every for permission in one.permissions))
     assert needed == role["Actions"]
     deletes = [one for one in needed if "*" in one or one.endswith("/delete")]
@@ -29,7 +30,7 @@ def test_the_operations_are_one_line_of_words() -> None:
     said = guards("operations")
     assert (said.code, said.err) == (0, "")
     assert said.out.count("\n") == 1
-    every = [*GUARDS, *LEADS]
+    every: list[Guard | Lead] = [*GUARDS, *LEADS]
     assert [operation for one in every for operation in one.operations] == said.out.split()
 
 

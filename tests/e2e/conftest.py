@@ -11,12 +11,16 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
-from sandbox.outside import Outside
+from sandbox.arm.callers import named
+from sandbox.outside import GROUP, SUBSCRIPTION, Outside
+from tests.e2e.names import BACKED, BACKUP, CONTESTED, DISK, PIPED, REGISTRY
 
 ROOT = Path(__file__).resolve().parents[2]
 BUDGET_S = 3
@@ -60,10 +64,34 @@ class Up:
         assert self._process.wait(30) == 0
 
 
+def policy() -> dict[str, Any]:
+    """The shipped policy, and what holds for names that begin in a certain way.
+
+    A backup may export some disks, others stay open so that a link can be taken again and again,
+    and of some registries the export pipelines are deleted.
+    """
+    shipped: dict[str, Any] = yaml.safe_load((ROOT / "policy.yaml").read_text("utf-8"))
+    group = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{GROUP}/providers"
+    soon = {"expires_on": (datetime.now(UTC) + timedelta(days=30)).date().isoformat()}
+    exporter = {"principals": [named(BACKUP).object_id], "scope": f"{group}/{DISK}/{BACKED}*"}
+    exempt = {"rules": ["networkAccessPolicy", "publicNetworkAccess"], "ticket": "CHG0042"}
+    deleting = {REGISTRY: {"exportPolicy": {"export_pipelines": "delete"}}}
+    words = {"owner": "platform-team", "reason": "a test", "approved_by": "security"}
+    return {
+        **shipped,
+        "exporters": [{**exporter, **soon, "owner": "backup-team", "purpose": "nightly backup"}],
+        "exemptions": [{"scope": f"{group}/{DISK}/{CONTESTED}*", **exempt, **words, **soon}],
+        "scopes": [{"scope": f"{group}/{REGISTRY}/{PIPED}*", "resources": deleting}],
+    }
+
+
 @pytest.fixture(scope="session")
 def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
-    """The sandbox of this run, with the shipped policy enforced."""
-    running = Up(tmp_path_factory.mktemp("sandbox"), {"GUARD_MODE": "enforce", **FAST})
+    """The sandbox of this run, with the shipped policy enforced, and a few names apart."""
+    folder = tmp_path_factory.mktemp("sandbox")
+    rules = folder / "policy.yaml"
+    rules.write_text(yaml.safe_dump(policy()), "utf-8")
+    running = Up(folder, {"GUARD_MODE": "enforce", "GUARD_POLICY": str(rules), **FAST})
     yield running
     running.stop()
 

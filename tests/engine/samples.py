@@ -1,6 +1,8 @@
 """Resource bodies and events as Azure writes them, open and closed, for the tests to vary."""
 
 import copy
+import json
+from datetime import datetime
 from typing import Any
 
 SUBSCRIPTION = "11111111-2222-3333-4444-555555555555"
@@ -14,16 +16,20 @@ ENDPOINT_ID = f"{REGISTRY_ID}/privateEndpointConnections/acrledger.0a1b2c"
 GUARD_ID = "99999999-aaaa-bbbb-cccc-dddddddddddd"
 ALICE_ID = "12121212-3434-5656-7878-909090909090"
 
+POINT_ID = f"{GROUP}/providers/Microsoft.Compute/restorePointCollections/vm1/restorePoints/monday"
+COPY_ID = f"{POINT_ID}/diskRestorePoints/ledger-disk_4ccf"
+
 DISK_WRITE = "Microsoft.Compute/disks/write"
 DISK_GRANT = "Microsoft.Compute/disks/beginGetAccess/action"
 SNAPSHOT_WRITE = "Microsoft.Compute/snapshots/write"
 REGISTRY_WRITE = "Microsoft.ContainerRegistry/registries/write"
 ENDPOINT_DELETE = "Microsoft.ContainerRegistry/registries/privateEndpointConnections/delete"
 
+OBJECT_ID_CLAIM = "http://schemas.microsoft.com/identity/claims/objectidentifier"
 CLAIMS = {
     "aud": "https://management.core.windows.net/",
     "appid": "04b07795-8ddb-461a-bbee-02f9e1bf7b46",
-    "http://schemas.microsoft.com/identity/claims/objectidentifier": ALICE_ID,
+    OBJECT_ID_CLAIM: ALICE_ID,
     "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/upn": "alice@contoso.example",
     "ipaddr": "203.0.113.7",
     "name": "Alice",
@@ -136,7 +142,24 @@ def anonymous(operation: str = DISK_WRITE, resource: str = DISK_ID, **data: Any)
     return event(operation, resource, claims={}, authorization={"scope": resource}, **data)
 
 
+def grant(
+    resource: str = DISK_ID, by: str = ALICE_ID, at: datetime | None = None, **data: Any
+) -> dict[str, Any]:
+    """The event of a SAS link that was handed out, a second before START unless told otherwise."""
+    _, *types = resource.partition("/providers/")[2].split("/")
+    operation = f"Microsoft.Compute/{'/'.join(types[::2])}/beginGetAccess/action"
+    if by != ALICE_ID:
+        data = {"claims": {OBJECT_ID_CLAIM: by}, "authorization": {"scope": resource}, **data}
+    made = event(operation, resource, **data)
+    return {**made, "eventTime": at.isoformat()} if at else made
+
+
+def asked(seconds: int, access: str = "Read") -> dict[str, Any]:
+    """`httpRequest` of an event that tells what the caller asked for."""
+    body = {"access": access, "durationInSeconds": seconds}
+    return {"clientIpAddress": "203.0.113.7", "method": "POST", "requestBody": json.dumps(body)}
+
+
 def by_guard(operation: str = DISK_WRITE, resource: str = DISK_ID, **data: Any) -> dict[str, Any]:
     """An event of something the guard's identity did."""
-    object_id = "http://schemas.microsoft.com/identity/claims/objectidentifier"
-    return event(operation, resource, claims={object_id: GUARD_ID.upper()}, **data)
+    return event(operation, resource, claims={OBJECT_ID_CLAIM: GUARD_ID.upper()}, **data)

@@ -117,6 +117,31 @@ class World:
         """In how many seconds the messages of guard-work fall due."""
         return [message.due - self.clock.passed for message in self.work.messages]
 
+    @property
+    def outcomes(self) -> list[str]:
+        """How the alerts posted so far say it ended."""
+        return [alert["outcome"] for alert in self.alerts]
+
+    @property
+    def remembered(self) -> list[dict[str, Any]]:
+        """What the shared state knows of exports."""
+        return [dict(row.values) for row in self.store.rows.get("exports", {}).values()]
+
+    def opened(self, resource_id: str = DISK_ID, **properties: Any) -> None:
+        """Somebody takes a link, and changes these properties, too."""
+        self.properties(resource_id).update({"diskState": "ActiveSAS", **properties})
+
+    def link_is_out(self, resource_id: str = DISK_ID) -> bool:
+        """Whether a link to a disk or snapshot is out."""
+        return self.properties(resource_id)["diskState"] in ("ActiveSAS", "ActiveSASFrozen")
+
+    async def pass_time(self, seconds: float) -> None:
+        """Let so much time pass, and deliver what falls due on the way."""
+        end = self.clock.passed + seconds
+        while self.work.messages and min(m.due for m in self.work.messages) <= end:
+            await self.step()
+        self.clock.passed = max(self.clock.passed, end)
+
     def properties(self, resource_id: str = DISK_ID) -> dict[str, Any]:
         """The properties of a resource as they stand."""
         found: dict[str, Any] = self.arm.bodies[resource_id.lower()]["properties"]

@@ -86,7 +86,9 @@ def test_the_guard_of_links_knows_what_hands_them_out(guard: Guard) -> None:
     assert bool(states) == (guard.links is not None)
     if guard.links is not None:
         inside = [name for name in guard.links.grants if name.startswith(guard.resource_type)]
-        led = {name for lead in LEADS if lead.leads_to == guard.resource_type for name in lead.grants}
+        led = {
+            name for lead in LEADS if lead.leads_to == guard.resource_type for name in lead.grants
+        }
         assert guard.links.rule in states
         assert inside
         assert set(inside) <= set(guard.operations)

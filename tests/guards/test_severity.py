@@ -9,9 +9,13 @@ from hypothesis import strategies as st
 
 from guards import GUARDS, container_registry, disk, snapshot
 from guards.engine import policy
-from guards.engine.model import Guard, Kind, Mode, RuleSettings, Severity, TypePolicy
+from guards.engine.decide import by
+from guards.engine.model import Granter, Guard, Kind, Mode, RuleSettings, Severity, TypePolicy
+from guards.engine.policy import Applied
+from guards.engine.rules import merged, nested
 from tests.engine.samples import DISK_ACCESS_ID, registry
 from tests.engine.samples import disk as body_of
+from tests.fakes import START
 
 BOTH = pytest.mark.parametrize("guard", [disk.GUARD, snapshot.GUARD], ids=["disks", "snapshots"])
 NETWORK, PUBLIC, AUTH = "networkAccessPolicy", "publicNetworkAccess", "dataAccessAuthMode"
@@ -160,7 +164,9 @@ def test_the_severity_of_a_rule_is_the_worst_of_its_findings(guard: Guard) -> No
 
     A link is worse than its body shows only where its event names a stranger.
     """
-    bodies: list[dict[str, Any]] = [registry()]
+    bodies: list[dict[str, Any]] = [
+        merged(registry(), nested("properties.anonymousPullEnabled", True))
+    ]
     for network, public, state in itertools.product(
         ("AllowAll", "AllowPrivate", "DenyAll"),
         ("Enabled", "Disabled"),

@@ -32,6 +32,13 @@ _LINK_TITLES = {
 }
 """Where a link that is out is all that was found."""
 
+_REPORTED = {
+    "exportPermissions": "{} gives permissions to export",
+    "importImage": "Images were imported into {}",
+    "privateEndpoint": "No private endpoint leads to {}",
+}
+"""What is no export setting, where it is all that was found."""
+
 
 def title(alert: Mapping[str, Any], outcome: Outcome | None, name: str) -> str:
     """What an alert says in a sentence; `outcome` is None if its version is not known."""
@@ -42,16 +49,24 @@ def title(alert: Mapping[str, Any], outcome: Outcome | None, name: str) -> str:
         return clean(f"{REPORTS}{clean(alert.get('reason')) or outcome}", MAX_TITLE)
     if outcome is Outcome.REPORTED_ONLY and not alert.get("findings"):
         return f"Export Guard reports on {name}"
-    titles = {**TITLES, **_LINK_TITLES} if link_only(alert) else TITLES
+    rule = _only_rule(alert)
+    if outcome is Outcome.REPORTED_ONLY and rule in _REPORTED:
+        return _REPORTED[rule].format(name)
+    titles = {**TITLES, **_LINK_TITLES} if rule == LINK_RULE else TITLES
     return titles[outcome].format(name)
 
 
 def link_only(alert: Mapping[str, Any]) -> bool:
     """Whether a SAS link that is out is all that was found."""
+    return _only_rule(alert) == LINK_RULE
+
+
+def _only_rule(alert: Mapping[str, Any]) -> str:
+    """The rule that all findings are of; "" if there are several, or none."""
     found = alert.get("findings")
-    if not isinstance(found, list) or not found:
-        return False
-    return all(isinstance(one, Mapping) and one.get("rule") == LINK_RULE for one in found)
+    listed = found if isinstance(found, list) else []
+    rules = {str(one.get("rule")) if isinstance(one, Mapping) else "" for one in listed}
+    return rules.pop() if len(rules) == 1 else ""
 
 
 def paths(alert: Mapping[str, Any], key: str, rule: str = "") -> list[str]:

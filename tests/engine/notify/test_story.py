@@ -84,6 +84,22 @@ def test_a_link_has_titles_of_its_own(outcome: str, title: str, tone: Tone) -> N
 
 
 @pytest.mark.parametrize(
+    ("rule", "title"),
+    [
+        ("exportPermissions", "ledger-disk gives permissions to export"),
+        ("importImage", "Images were imported into ledger-disk"),
+        ("privateEndpoint", "No private endpoint leads to ledger-disk"),
+    ],
+)
+def test_what_is_no_export_setting_is_not_called_one(rule: str, title: str) -> None:
+    """A role is not open or closed; beside a setting it is, the setting names the alert."""
+    one = {**finding(), "rule": rule}
+    assert told(alert(outcome="reported only", findings=[one])).gist.title == title
+    both = told(alert(outcome="reported only", findings=[one, finding()])).gist.title
+    assert both == "Export settings of ledger-disk are open: reported only"
+
+
+@pytest.mark.parametrize(
     "findings",
     [
         [live(), finding()],

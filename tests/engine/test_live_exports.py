@@ -1,0 +1,287 @@
+"""A link that a stranger took just now: cut first, whatever comes after; told with its exposure."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from guards.engine.errors import Gone, GuardError, StillRunning, Terminal, Transient
+from guards.engine.events import parse
+from guards.engine.model import Mode, Source
+from guards.engine.shapes import timestamp
+from guards.engine.tasks import Task
+from tests.engine.policies import exporter, on_disks, rules_of
+from tests.engine.samples import (
+    DISK_ID,
+    GUARD_ID,
+    SNAPSHOT_ID,
+    SUBSCRIPTION,
+    asked,
+    by_guard,
+    closed_disk,
+    disk,
+    event,
+    grant,
+)
+from tests.engine.world import World
+from tests.fakes import START
+
+BUSY = Transient("another operation", code="OperationNotAllowed", status=409)
+LOCKED = Terminal("the scope is locked", code="ScopeLocked", status=409)
+DENIED = Terminal("no permission", code="AuthorizationFailed", status=403)
+NEVER = StillRunning("202", status=202)
+BEFORE = ["own_id", "policy", "arm.get", "work.put", "arm.post", "arm.get"]
+AFTER = ["store.get", "store.get", "store.write", "alerts.put", "work.delete"]
+"""What was remembered is forgotten, and the link counted, only after it was cut."""
+
+ELSEWHERE = rules_of(exporters=[exporter(scope=f"/subscriptions/{SUBSCRIPTION}/resourceGroups/b")])
+HERE = rules_of(exporters=[exporter()])
+
+
+def out(resource_id: str = DISK_ID, state: str = "ActiveSAS", **more: Any) -> dict[str, Any]:
+    """A closed disk or snapshot with a link that is out."""
+    return closed_disk(resource_id, diskState=state, **more)
+
+
+@pytest.mark.parametrize("resource", [DISK_ID, SNAPSHOT_ID])
+@pytest.mark.parametrize("state", ["ActiveSAS", "ActiveSASFrozen"])
+@pytest.mark.parametrize("rules", ["", ELSEWHERE])
+async def test_a_link_is_cut_after_one_get_and_the_intent(
+    resource: str, state: str, rules: str
+) -> None:
+    """No other call stands between the event and the revocation."""
+    world = World(out(resource, state), rules=rules)
+    await world.event(grant(resource))
+    assert world.trouble.calls == BEFORE + AFTER
+    assert world.arm.posts == [(resource.lower(), "endGetAccess")]
+    assert not world.link_is_out(resource)
+    assert (world.intents, world.remembered) == ([], [])
+
+
+async def test_settings_are_closed_in_one_patch_after_the_link() -> None:
+    """Whether Azure takes a PATCH while a link is out is unverified."""
+    world = World(disk(diskState="ActiveSAS"))
+    await world.event(grant())
+    assert world.trouble.calls == [*BEFORE, "arm.patch", *AFTER]
+    assert world.is_closed()
+    changes = {change["path"]: change["to"] for change in world.alert["changes"]}
+    assert (len(changes), changes["properties.diskState"]) == (3, "Unattached")
+    (undo,) = world.alert["undo"]
+    assert set(undo["body"]["properties"]) == {"networkAccessPolicy", "publicNetworkAccess"}
+
+
+async def test_where_an_exporter_may_be_at_work_the_state_is_asked_once_before() -> None:
+    """A late event of a stranger must not cut the exporter's link."""
+    world = World(out(), rules=HERE)
+    await world.event(grant())
+    assert world.trouble.calls == [*BEFORE[:3], "store.get", *BEFORE[3:], *AFTER]
+    assert not world.link_is_out()
+
+
+async def test_the_alert_says_how_long_it_was_open() -> None:
+    """Since when, by whom, for how long, and what Azure showed afterwards."""
+    world = World(out())
+    world.arm.lingering = 2
+    await world.event(grant(httpRequest=asked(7200)))
+    assert (world.alert["outcome"], world.alert["severity"]) == ("reverted", "critical")
+    seen = world.alert["exposure"]
+    assert "The link was revoked. Data may have been read" in seen.pop("statement")
+    assert seen == {
+        "grantedAt": "2026-03-01T11:59:59.1234567Z",
+        "access": "Read",
+        "durationSeconds": 7200,
+        "revokedAt": "2026-03-01T12:00:01.500Z",
+        "secondsOpen": 2.377,
+        "caller": "alice@contoso.example",
+        "ipAddress": "203.0.113.7",
+        "stateAfter": "Unattached",
+    }
+
+
+@pytest.mark.parametrize(
+    ("age_s", "cut"), [(0, True), (299, True), (300, False), (3600, False), (-299, True)]
+)
+async def test_only_a_fresh_grant_says_whose_link_is_out(age_s: int, cut: bool) -> None:
+    """Five minutes later it may be somebody else's."""
+    world = World(out())
+    await world.event(grant(at=START - timedelta(seconds=age_s)))
+    assert world.link_is_out() is not cut
+    assert world.outcomes == ["reverted" if cut else "reported only"]
+
+
+@pytest.mark.parametrize(("lingering", "waited_s"), [(1, 0.5), (2, 1.5), (4, 7.5)])
+async def test_azure_may_still_show_the_link_for_a_few_seconds(
+    lingering: int, waited_s: float
+) -> None:
+    """One revocation, and GETs until it does not."""
+    world = World(out())
+    world.arm.lingering = lingering
+    await world.event(grant())
+    assert world.clock.passed == waited_s
+    assert (len(world.arm.posts), world.trouble.count("arm.get")) == (1, 2 + lingering)
+    assert world.outcomes == ["reverted"]
+
+
+async def test_a_link_that_shows_for_too_long_is_revoked_again_later() -> None:
+    """The look ends within its bound, and nothing is called reverted that still shows."""
+    world = World(disk(diskState="ActiveSAS"))
+    world.arm.lingering = 99
+    await world.event(grant())
+    assert (world.alerts, world.clock.passed, world.delays) == ([], 7.5, [10.0])
+    world.arm.lingering = 0
+    await world.settle()
+    assert (len(world.arm.posts), world.is_closed()) == (2, True)
+    assert (world.alert["outcome"], world.alert["severity"]) == ("reverted", "critical")
+
+
+@pytest.mark.parametrize("error", [LOCKED, DENIED], ids=["locked", "denied"])
+@pytest.mark.parametrize("made", [disk, closed_disk])
+async def test_a_link_that_azure_will_not_cut_keeps_no_setting_open(
+    error: GuardError, made: Any
+) -> None:
+    """The next export is closed all the same, and a person must look at this one."""
+    world = World(made(diskState="ActiveSAS"))
+    world.trouble.errors["arm.post"] = [error]
+    await world.event(grant())
+    assert world.is_closed()
+    assert world.link_is_out()
+    assert (world.alert["outcome"], world.alert["severity"]) == ("not reverted", "critical")
+    assert str(error) in world.alert["reason"]
+    assert "The link is out" in world.alert["exposure"]["statement"]
+    assert (len(world.arm.posts), world.intents) == (1, [])
+
+
+@pytest.mark.parametrize("error", [BUSY, NEVER], ids=["409", "202"])
+async def test_a_revocation_that_is_put_off_goes_on_from_the_queue(error: GuardError) -> None:
+    """Settings wait for it; who took the link is known there from the shared state."""
+    world = World(disk(diskState="ActiveSAS"))
+    world.trouble.errors["arm.post"] = [error]
+    first = await world.event(grant())
+    assert (world.delays, world.arm.patches, world.outcomes) == ([10.0], [], [])
+    assert [row["who"] for row in world.remembered] == ["alice@contoso.example"]
+    await world.settle()
+    assert world.is_closed()
+    assert not world.link_is_out()
+    assert (world.alert["alertId"], world.alert["outcome"]) == (first.alert_id, "reverted")
+    assert world.alert["severity"] == "critical"
+    assert world.alert["exposure"]["secondsOpen"] == 10.877
+    assert world.remembered == []
+
+
+@pytest.mark.parametrize("error", [BUSY, NEVER], ids=["409", "202"])
+async def test_a_person_learns_early_of_a_link_that_cannot_be_cut(error: GuardError) -> None:
+    """At the second attempt, half a minute in, and once; it is tried on for a day."""
+    world = World(disk(diskState="ActiveSAS"))
+    world.trouble.errors["arm.post"] = [error] * 5
+    await world.event(grant())
+    await world.pass_time(15)
+    assert world.outcomes == ["deferred"]
+    assert "The link is out" in world.alerts[0]["exposure"]["statement"]
+    assert world.alerts[0]["severity"] == "critical"
+    await world.settle()
+    assert world.outcomes == ["deferred", "reverted"]
+    assert len({alert["alertId"] for alert in world.alerts}) == 1
+
+
+async def test_a_link_taken_between_revocation_and_patch_is_cut_as_well() -> None:
+    """Azure refuses the PATCH: revoked again at once, and the rest from the queue."""
+    world = World(disk(diskState="ActiveSAS"))
+    world.trouble.errors["arm.patch"] = [BUSY]
+    world.arm.at_patch = world.opened
+    await world.event(grant())
+    assert (len(world.arm.posts), world.link_is_out(), world.delays) == (2, False, [10.0])
+    world.arm.at_patch = lambda: None
+    await world.settle()
+    assert world.is_closed()
+    assert (world.alert["outcome"], world.alert["severity"]) == ("reverted", "critical")
+    assert len(world.alert["changes"]) == 3
+    assert world.remembered == []
+
+
+@pytest.mark.parametrize("error", [LOCKED, DENIED], ids=["locked", "denied"])
+async def test_settings_that_azure_refuses_do_not_hide_that_the_link_was_cut(
+    error: GuardError,
+) -> None:
+    """What was done is told with what was not."""
+    world = World(disk(diskState="ActiveSAS"))
+    world.trouble.errors["arm.patch"] = [error]
+    await world.event(grant())
+    assert (world.alert["outcome"], world.link_is_out()) == ("not reverted", False)
+    assert [change["path"] for change in world.alert["changes"]] == ["properties.diskState"]
+    assert world.alert["exposure"]["revokedAt"] == timestamp(START)
+    assert "The link was revoked" in world.alert["exposure"]["statement"]
+
+
+async def test_a_disk_that_is_gone_when_its_link_is_cut_is_told() -> None:
+    """Data may have been read before."""
+    world = World(out())
+    world.trouble.errors["arm.post"] = [Gone("gone", status=404)]
+    await world.event(grant())
+    assert world.alert["outcome"] == "deleted meanwhile"
+    assert "The resource is gone" in world.alert["exposure"]["statement"]
+    assert world.intents == []
+
+
+@pytest.mark.parametrize("with_evidence", [False, True])
+async def test_a_message_is_not_believed_about_who_took_a_link(with_evidence: bool) -> None:
+    """Whoever can write to guard-work cannot have a backup's link cut."""
+    world = World(out())
+    task = Task(parse(grant()), Source.EVENT, timestamp(START))
+    message = task.message()
+    if with_evidence:
+        other = World(out())
+        other.trouble.errors["arm.post"] = [BUSY]
+        await other.event(grant())
+        (message,) = other.intents
+    await world.message(message)
+    await world.settle()
+    assert world.link_is_out()
+    assert world.arm.posts == []
+    assert (world.alert["outcome"], world.alert["severity"]) == (
+        "reported only",
+        "high" if not with_evidence else "critical",
+    )
+
+
+async def test_a_link_taken_while_the_guards_own_write_goes_on_is_cut() -> None:
+    """Azure is at work on the guard's PATCH: nobody hides behind it."""
+    body = out(provisioningState="Updating")
+    body["systemData"] = {"lastModifiedBy": GUARD_ID, "lastModifiedAt": START.isoformat()}
+    world = World(body)
+    await world.event(grant())
+    world.properties()["provisioningState"] = "Succeeded"
+    await world.settle()
+    assert not world.link_is_out()
+    assert (world.alert["outcome"], world.alert["severity"]) == ("reverted", "critical")
+
+
+@pytest.mark.parametrize("cap", [Mode.AUDIT, Mode.ENFORCE])
+async def test_where_links_are_only_reported_nothing_is_cut(cap: Mode) -> None:
+    """By the policy, or by GUARD_MODE."""
+    rules = rules_of(resources=on_disks(liveExport={"mode": "audit"}))
+    world = World(out(), rules=rules if cap is Mode.ENFORCE else "", cap=cap)
+    await world.event(grant())
+    assert (world.alert["outcome"], world.alert["severity"]) == ("reported only", "critical")
+    assert "enforced, it would have been endGetAccess" in world.alert["reason"]
+    assert (world.arm.posts, world.intents) == ([], [])
+
+
+async def test_the_guards_own_revocation_leads_nowhere() -> None:
+    """Its event comes back, and is known by who did it."""
+    world = World(out())
+    await world.event(by_guard("Microsoft.Compute/disks/endGetAccess/action"))
+    assert world.trouble.calls == ["own_id"]
+
+
+@pytest.mark.parametrize("state", ["ActiveUpload", "ReadyToUpload"])
+@pytest.mark.parametrize("mode", ["off", "audit", "enforce"])
+async def test_an_upload_is_a_rule_of_its_own(state: str, mode: str) -> None:
+    """Off by default; what only waits for an upload has no link that could be revoked."""
+    given = {} if mode == "off" else {"import": {"mode": mode}}
+    world = World(out(state=state), rules=rules_of(resources=on_disks(**given)) if given else "")
+    await world.event(event())
+    cut = (mode, state) == ("enforce", "ActiveUpload")
+    assert world.properties()["diskState"] == ("Unattached" if cut else state)
+    told = [] if mode == "off" else ["reverted" if cut else "reported only"]
+    assert world.outcomes == told
+    assert [alert["exposure"] for alert in world.alerts] == [None] * len(told)
