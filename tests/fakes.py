@@ -94,7 +94,6 @@ class Arm:
         self.at_patch: Callable[[], None] = lambda: None
         self.posts: list[tuple[str, str]] = []
         self.deleted: list[str] = []
-        self.at_post: Callable[[], None] = lambda: None
         self.lingering = 0
         self._ending: dict[str, int] = {}
 
@@ -110,8 +109,8 @@ class Arm:
         self, resource: ResourceId, api_version: str, body: Body, deadline: float
     ) -> Body:
         self.asked.append(resource)
-        self.at_patch()
         self.patches.append(copy.deepcopy(dict(body)))
+        self.at_patch()
         await self._trouble.enter("arm.patch")
         stored = self._body(resource)
         merge(
@@ -138,7 +137,6 @@ class Arm:
         """Ends the links of a disk or snapshot, if that is the action."""
         self.asked.append(resource)
         self.posts.append((resource.key, action))
-        self.at_post()
         await self._trouble.enter("arm.post")
         state = str(self._body(resource).get("properties", {}).get("diskState")).lower()
         if action == "endGetAccess" and state in {"activesas", "activesasfrozen", "activeupload"}:

@@ -5,8 +5,8 @@ import json
 import os
 import shutil
 import time
-from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable
+from collections import defaultdict, deque
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -37,30 +37,33 @@ async def by_one(name: str, make: Callable[[], Awaitable[Any]]) -> Any:
     return json.loads(done.read_text("utf-8"))
 
 
-def spread[T](
-    tests: Iterable[T], unit: Callable[[T], tuple[str, float]], workers: int
-) -> list[T]:
-    """The tests in as many parts as there are workers, each with long units in front.
+def spread[T](tests: Iterable[T], unit: Callable[[T], tuple[str, float]], workers: int) -> list[T]:
+    """The tests in as many parts as there are workers, each with its long units in front.
 
-    `unit` says to what a test belongs, and how many seconds that takes: 0 is not long. Parts are
-    as large as those that xdist cuts for `--dist worksteal`: equal numbers of tests.
+    `unit` says to what a test belongs, and how many seconds all of that takes: 0 is not long.
+    Parts are as large as those that xdist cuts for `--dist worksteal`: equal numbers of tests.
     """
     long: dict[tuple[str, float], list[T]] = defaultdict(list)
-    short: list[T] = []
+    short: deque[T] = deque()
     for test in tests:
         name, seconds = unit(test)
         (long[name, seconds] if seconds else short).append(test)
-    fronts: list[list[T]] = [[] for _ in range(workers)]
-    loads = [0.0] * workers
-    for (_, seconds), found in sorted(long.items(), key=lambda one: -one[0][1]):
-        least = loads.index(min(loads))
-        loads[least] += seconds
-        fronts[least] += found
+    fronts = _fronts(long, workers)
     left, ordered = len(short) + sum(map(len, fronts)), []
     for i, front in enumerate(fronts):
         size = left // (workers - i)
-        rest = max(size - len(front), 0)
-        ordered += [*front, *short[:rest]]
-        del short[:rest]
         left -= size
-    return ordered + short
+        fill = min(max(size - len(front), 0), len(short))
+        ordered += [*front, *(short.popleft() for _ in range(fill))]
+    return [*ordered, *short]
+
+
+def _fronts[T](long: Mapping[tuple[str, float], list[T]], workers: int) -> list[list[T]]:
+    """What each worker begins with: the longest units first, each to who has the least to do."""
+    fronts: list[list[T]] = [[] for _ in range(workers)]
+    loads = [0.0] * workers
+    for (_, seconds), tests in sorted(long.items(), key=lambda one: -one[0][1]):
+        least = loads.index(min(loads))
+        loads[least] += seconds
+        fronts[least] += tests
+    return fronts

@@ -351,7 +351,10 @@ def anchors(text: str) -> set[str]:
     return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
-@pytest.mark.parametrize("file", ["README.md", "docs/policy.md", "docs/alert.md"])
+_PAGES = ("README.md", *(f"docs/{name}.md" for name in ("policy", "alert", "live-exports")))
+
+
+@pytest.mark.parametrize("file", [*_PAGES, "docs/registries.md"])
 def test_no_link_leads_nowhere(file: str) -> None:
     """To a file of the repository, and to a heading in it."""
     page = ROOT / file

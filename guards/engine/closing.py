@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from guards.engine import alerts
 from guards.engine.decide import Verdict
 from guards.engine.errors import Gone, GuardError, StillRunning, Transient
-from guards.engine.exports import FRESH, PENDING, forget, keep
+from guards.engine.exports import forget, keep
 from guards.engine.exposure import NOT_CUT, Cut
 from guards.engine.later import put_off
 from guards.engine.look import Look, Result
@@ -136,7 +136,7 @@ async def _without_children(one: _Try, found: list[Body], error: GuardError) -> 
     look, refusal = one.look, one.look.guard.refusal
     assert refusal is not None
     steps = deletions(look.resource, refusal.type, found, refusal.api_version)
-    saved = tuple({**body, "apiVersion": refusal.api_version} for body in found)
+    saved: tuple[Body, ...] = tuple({**b, "apiVersion": refusal.api_version} for b in found)
     known = {body.get("id") for body in saved}
     saved = (*(body for body in one.evidence.saved if body.get("id") not in known), *saved)
     if not fits(saved) or len(steps) < len(found):
@@ -162,7 +162,7 @@ async def _without_children(one: _Try, found: list[Body], error: GuardError) -> 
 
 async def _put_off(one: _Try, error: Transient, *, accepted: bool = False) -> Result:
     evidence = replace(one.evidence, accepted=True) if accepted else one.evidence
-    await keep(one.look, PENDING if one.cut is NOT_CUT else FRESH)
+    await keep(one.look)
     return await put_off(one.look.task.with_evidence(evidence), error, one.look.ports, one.intent)
 
 
@@ -172,7 +172,7 @@ async def _ended(one: _Try, done: Done) -> Result:
     made = look.made(one.evidence.changes, done.after)
     outcome, reason = _how_it_ended(one, done)
     if done.cut is not NOT_CUT:
-        rounds = await fight(look, done.cut) if outcome is Outcome.REVERTED else ""
+        rounds = await fight(look) if outcome is Outcome.REVERTED else ""
         if rounds is None and not alerts.undo(look.guard, look.resource.path, made):
             if one.intent is not None:
                 await look.ports.work.delete(one.intent)

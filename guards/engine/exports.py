@@ -213,7 +213,7 @@ async def _write(
     at: datetime | None,
     more: Mapping[str, Value],
 ) -> None:
-    """A row in place of an older one; one that comes late displaces no exporter's that lasts.
+    """A row in place of an older one; what comes late displaces nothing that still counts.
 
     Raises:
         Transient: the store cannot be reached, or too many write at once.
@@ -241,9 +241,13 @@ async def _write(
 
 
 def _lasts_beyond(row: Row, at: datetime, now: datetime) -> bool:
-    """Whether a row is of an exporter's export that lasts, and is no older than what comes now."""
-    until, its = moment(str(row.values.get("until", ""))), moment(str(row.values.get("at", "")))
-    return until is not None and now < until and its is not None and its >= at
+    """Whether a row still counts and is younger than what comes now, or of the same export."""
+    said = {name: str(value) for name, value in row.values.items()}
+    its, until, pending = (moment(said.get(name, "")) for name in ("at", "until", "pending"))
+    end = until or pending
+    if its is None or end is None or now >= end:
+        return False
+    return its > at or (its == at and until is not None)
 
 
 async def _recalled(look: Look, *, out: bool, covered: bool) -> Grant | None:

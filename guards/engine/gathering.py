@@ -18,15 +18,15 @@ from guards.engine.errors import Transient
 from guards.engine.events import clean
 from guards.engine.look import Result
 from guards.engine.model import Outcome, Severity, Source
-from guards.engine.ports import Ports
+from guards.engine.ports import Ports, Receipt
 from guards.engine.shapes import moment, timestamp
 from guards.engine.store import Conflict, Insert, Put, Row
 
 SCHEMA = "exportguard.gathered/1"
 PARTITION = "gathered"
 
-MOST_KEPT, MOST_SHOWN = 100, 40
-"""Entries that are kept in the state, and shown in an alert; all are counted."""
+MOST_KEPT = 100
+"""Entries that are kept in the state; all are counted, and as many are shown as a reason holds."""
 
 _TRIES = 8
 
@@ -44,6 +44,7 @@ WINDOWS = {Kind.REFUSED: timedelta(hours=24), Kind.FIGHT: timedelta(hours=1)}
 LATE = timedelta(minutes=15)
 """A message that has not come by then is lost, and another one is put."""
 
+_ROOM_FOR_MORE = 30
 MAX_CHARS = 24_000
 """All entries of a row together; a text in the store has 32,000 characters at most."""
 
@@ -81,7 +82,7 @@ class Gathered:
 async def add(ports: Ports, topic: Topic, entry: Mapping[str, str], *, alone: int = 0) -> Gathered:
     """One more entry, and what there is with it. The first `alone` entries the caller tells.
 
-    A refused resource that is there already is not counted again.
+    What is there already is not counted again.
 
     Raises:
         Transient: the store or the queue cannot be reached; nothing is known to be gathered.
@@ -92,14 +93,16 @@ async def add(ports: Ports, topic: Topic, entry: Mapping[str, str], *, alone: in
         old = _read(row) if row else None
         if old is None or (now - old.last > WINDOWS[topic.kind] and old.count <= old.told):
             old = Gathered(topic, 0, 0, now, None, ())
-        if topic.kind is Kind.REFUSED and entry in old.entries:
+        if _line(entry) in map(_line, old.entries):
             return old
-        new = await _with(ports, old, topic, entry, now, alone)
+        new, put = await _with(ports, old, topic, entry, now, alone)
         try:
             values = _values(new)
             write = Put(topic.key, values, row.etag) if row else Insert(topic.key, values)
             await ports.store.write(PARTITION, write)
         except Conflict:
+            if put is not None:  # whoever was faster has put one
+                await ports.work.delete(put)
             continue
         return new
     raise Transient("what is to be gathered is written by too many at once")
@@ -107,17 +110,17 @@ async def add(ports: Ports, topic: Topic, entry: Mapping[str, str], *, alone: in
 
 async def _with(
     ports: Ports, old: Gathered, topic: Topic, entry: Mapping[str, str], now: datetime, alone: int
-) -> Gathered:
+) -> tuple[Gathered, Receipt | None]:
     """One entry more; where it is the first to be told by a message, that is put."""
     entries = _newest((*old.entries, entry))
     new = replace(old, topic=topic, count=old.count + 1, last=now, entries=entries)
     if new.count <= alone:
-        return replace(new, told=new.count)
+        return replace(new, told=new.count), None
     if old.due is not None and now < old.due + LATE:
-        return new
+        return new, None
     delay = DELAYS_S[topic.kind][old.told > alone]
-    await ports.work.put({"schema": SCHEMA, "topic": topic.key}, delay)
-    return replace(new, due=now + timedelta(seconds=delay))
+    put = await ports.work.put({"schema": SCHEMA, "topic": topic.key}, delay)
+    return replace(new, due=now + timedelta(seconds=delay)), put
 
 
 def _newest(entries: tuple[Mapping[str, str], ...]) -> tuple[Mapping[str, str], ...]:
@@ -156,8 +159,8 @@ async def tell(ports: Ports, key: str) -> Result:
 
 def _alert(seen: Gathered, ports: Ports) -> Alert:
     topic, new = seen.topic, seen.count - seen.told
-    shown = seen.entries[-new:][:MOST_SHOWN]
-    lines = "; ".join(", ".join(f"{k} {v}" for k, v in one.items() if v) for one in shown)
+    start = f"{new} {topic.words}: "
+    shown = _shown(seen.entries[-new:], alerts.MAX_REASON - len(start) - _ROOM_FOR_MORE)
     more = f"; and {new - len(shown)} more" if new > len(shown) else ""
     fight = topic.kind is Kind.FIGHT
     return Alert(
@@ -168,8 +171,23 @@ def _alert(seen: Gathered, ports: Ports) -> Alert:
         seen_at=timestamp(ports.clock.now()),
         resource_id=topic.resource_id,
         resource_type=topic.resource_type,
-        reason=clean(f"{new} {topic.words}: {lines}{more}", alerts.MAX_REASON),
+        reason=clean(f"{start}{'; '.join(shown)}{more}", alerts.MAX_REASON),
     )
+
+
+def _shown(entries: Sequence[Mapping[str, str]], room: int) -> list[str]:
+    """As many entries as so many characters hold, for people."""
+    lines: list[str] = []
+    for line in map(_line, entries):
+        room -= len(line) + len("; ")
+        if room < 0:
+            break
+        lines.append(line)
+    return lines
+
+
+def _line(entry: Mapping[str, str]) -> str:
+    return ", ".join(f"{name} {value}".strip() for name, value in entry.items() if value)
 
 
 def _values(one: Gathered) -> dict[str, str | int | float | bytes]:

@@ -5,7 +5,6 @@ import logging
 from guards.engine import gathering
 from guards.engine.errors import GuardError, Transient
 from guards.engine.events import clean
-from guards.engine.exposure import Cut
 from guards.engine.gathering import Kind, Topic
 from guards.engine.look import Look, Result
 from guards.engine.model import Outcome
@@ -19,15 +18,17 @@ REFUSED_TOGETHER = {"LinkedAuthorizationFailed", "DenyAssignmentAuthorizationFai
 """Codes of refusals that hold for a whole resource group, as of those that AKS manages."""
 
 
-async def fight(look: Look, cut: Cut) -> str | None:
-    """Count a link that was cut: what to say of it, or None if this one is told with others."""
+async def fight(look: Look) -> str | None:
+    """Count a link that was cut: what to say of it, or None if this one is told with others.
+
+    One grant is one round, however many deliveries of its event cut it.
+    """
     change = look.task.change
     caller = change.caller
     entry = {
         "at": clean(change.event_time),
         "by": clean(caller.name or caller.object_id or caller.app_id or "an unknown caller"),
         "from": clean(caller.ip_address),
-        "cut at": cut.revoked_at or "",
     }
     words = "more SAS links to this resource were taken and cut in the same fight"
     topic = Topic(Kind.FIGHT, str(look.resource), look.guard.resource_type, words)
@@ -59,7 +60,7 @@ async def told_with_its_group(look: Look, error: GuardError) -> Result | None:
         "exempt the group"
     )
     topic = Topic(Kind.REFUSED, group, "Microsoft.Resources/resourceGroups", words)
-    entry = {"resource": str(look.resource)}
+    entry = {"": f"{resource.type.rpartition('/')[2]}/{resource.name}".lower()}
     try:
         await gathering.add(look.ports, topic, entry)
     except Transient as e:

@@ -6,7 +6,9 @@ from azure.eventgrid.aio import EventGridPublisherClient
 
 from sandbox.outside import Outside, path_of
 from tests.e2e.events import event_about
-from tests.e2e.names import CLOSED, DISK, OPEN, PREMIUM, fresh
+from tests.e2e.names import CLOSED, DISK, MACHINE, OPEN, PREMIUM, fresh
+
+IMAGE = "Microsoft.Compute/images"
 
 
 async def test_a_compliant_write_costs_one_get_and_no_alert(outside: Outside) -> None:
@@ -43,13 +45,14 @@ async def test_an_own_write_with_empty_claims_costs_one_get_and_no_loop(outside:
 
 
 async def test_events_of_other_types_cost_nothing(outside: Outside) -> None:
-    """Not guarded, deleted, or an operation that changes no setting: no ARM call, no alert."""
-    name = fresh("vm")
-    other = path_of("Microsoft.Compute/virtualMachines", name)
-    disk = path_of(DISK, name)
-    await outside.post_event(event_about(other, "Microsoft.Compute/virtualMachines/write"))
-    await outside.post_event(event_about(disk, "Microsoft.Compute/disks/delete"))
-    await outside.post_event(event_about(disk, "Microsoft.Compute/disks/endGetAccess/action"))
+    """Not guarded, deleted, or an operation that opens nothing: no ARM call, no alert."""
+    name = fresh("other")
+    image, machine, disk = (path_of(type_, name) for type_ in (IMAGE, MACHINE, DISK))
+    await outside.post_event(event_about(image, f"{IMAGE}/write"))
+    await outside.post_event(event_about(machine, f"{MACHINE}/start/action"))
+    await outside.post_event(event_about(machine, f"{MACHINE}/delete"))
+    await outside.post_event(event_about(disk, f"{DISK}/delete"))
+    await outside.post_event(event_about(disk, f"{DISK}/endGetAccess/action"))
     assert await outside.guard_calls_of(name) == []
     assert await outside.alerts_about(name) == []
 

@@ -16,11 +16,17 @@ ENDPOINT_ID = f"{REGISTRY_ID}/privateEndpointConnections/acrledger.0a1b2c"
 GUARD_ID = "99999999-aaaa-bbbb-cccc-dddddddddddd"
 ALICE_ID = "12121212-3434-5656-7878-909090909090"
 
+MACHINE_ID = f"{GROUP}/providers/Microsoft.Compute/virtualMachines/vm1"
+SCALE_SET_ID = f"{GROUP}/providers/Microsoft.Compute/virtualMachineScaleSets/nodes"
 POINT_ID = f"{GROUP}/providers/Microsoft.Compute/restorePointCollections/vm1/restorePoints/monday"
 COPY_ID = f"{POINT_ID}/diskRestorePoints/ledger-disk_4ccf"
 
 DISK_WRITE = "Microsoft.Compute/disks/write"
 DISK_GRANT = "Microsoft.Compute/disks/beginGetAccess/action"
+MACHINE_WRITE = "Microsoft.Compute/virtualMachines/write"
+SCALE_SET_WRITE = "Microsoft.Compute/virtualMachineScaleSets/write"
+POINT_WRITE = "Microsoft.Compute/restorePointCollections/restorePoints/write"
+POINT_GRANT = "Microsoft.Compute/restorePointCollections/restorePoints/retrieveSasUris/action"
 SNAPSHOT_WRITE = "Microsoft.Compute/snapshots/write"
 REGISTRY_WRITE = "Microsoft.ContainerRegistry/registries/write"
 ENDPOINT_DELETE = "Microsoft.ContainerRegistry/registries/privateEndpointConnections/delete"
@@ -60,6 +66,25 @@ def closed_disk(resource_id: str = DISK_ID, **properties: Any) -> dict[str, Any]
     """A disk or snapshot that the default policy accepts."""
     shut = {"networkAccessPolicy": "DenyAll", "publicNetworkAccess": "Disabled"}
     return disk(resource_id, **{**shut, **properties})
+
+
+def copy_of_disk(number: int = 0, **properties: Any) -> dict[str, Any]:
+    """A copy of a disk in a restore point, closed unless told otherwise."""
+    body = closed_disk(f"{COPY_ID}{number or ''}", **{"diskState": None, **properties})
+    return {
+        **body,
+        "type": "Microsoft.Compute/restorePointCollections/restorePoints/diskRestorePoints",
+    }
+
+
+def machine(
+    *disks: object, resource_id: str = MACHINE_ID, state: str = "Succeeded"
+) -> dict[str, Any]:
+    """A virtual machine, or an instance of a scale set, with these disks: the first has the OS."""
+    first, *others = [{"managedDisk": {"id": one}} for one in disks] or [{}]
+    profile = {"osDisk": first, "dataDisks": others}
+    properties = {"provisioningState": state, "storageProfile": profile}
+    return {"id": resource_id, "name": resource_id.rpartition("/")[2], "properties": properties}
 
 
 def registry(

@@ -14,6 +14,8 @@ from tests.engine.samples import (
     ENDPOINT_DELETE,
     ENDPOINT_ID,
     GROUP,
+    MACHINE_ID,
+    MACHINE_WRITE,
     REGISTRY_ID,
     REGISTRY_WRITE,
     SNAPSHOT_ID,
@@ -25,8 +27,6 @@ from tests.engine.world import World
 
 ENDPOINT_WRITE = ENDPOINT_DELETE.replace("/delete", "/write")
 IMAGE_ID = DISK_ACCESS_ID.replace("diskAccesses", "images")
-MACHINE_ID = DISK_ACCESS_ID.replace("diskAccesses", "virtualMachines")
-MACHINE_WRITE = "Microsoft.Compute/virtualMachines/write"
 WRITTEN = "Microsoft.Resources.ResourceWriteSuccess"
 
 

@@ -51,7 +51,9 @@ async def test_a_refused_patch_is_one_alert(refusal: Terminal) -> None:
     await world.settle()
     assert world.alert["outcome"] == "not reverted"
     assert str(refusal) in world.alert["reason"]
-    assert DISK_ID in (world.alert["resourceId"], world.alert["reason"].rpartition(" ")[2])
+    group, name = DISK_ID.partition("/providers/")[0], DISK_ID.rpartition("/")[2]
+    assert world.alert["resourceId"] in (DISK_ID, group)
+    assert world.alert["resourceId"] == DISK_ID or f"disks/{name}" in world.alert["reason"]
     assert (world.alert["changes"], world.alert["undo"], world.alert["closedAt"]) == ([], [], None)
     assert world.trouble.count("arm.patch") == 1
     assert world.trouble.count("arm.children") == 0

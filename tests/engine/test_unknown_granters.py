@@ -152,6 +152,18 @@ async def test_a_strangers_link_is_cut_whatever_event_comes_while_it_is_put_off(
     assert (world.alert["outcome"], world.alert["severity"]) == ("reverted", "critical")
 
 
+async def test_a_late_event_of_another_stranger_does_not_spare_a_link_that_is_put_off() -> None:
+    """What is remembered is the younger grant, whichever is looked at last."""
+    world = World(closed_disk(diskState="ActiveSAS"))
+    world.trouble.errors["arm.post"] = [Transient("busy", status=409)]
+    await world.event(grant(at=START))
+    world.trouble.errors["arm.get"] = [Transient("busy", status=503)]
+    await world.event(grant(at=OLD, id="late"))
+    await world.settle()
+    assert not world.link_is_out()
+    assert "critical" in {alert["severity"] for alert in world.alerts}
+
+
 async def test_without_the_shared_state_a_link_is_nobodys() -> None:
     """No exporter is listed here, so nothing has to wait for it."""
     world = World(closed_disk(diskState="ActiveSAS"))

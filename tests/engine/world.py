@@ -127,6 +127,11 @@ class World:
         """What the shared state knows of exports."""
         return [dict(row.values) for row in self.store.rows.get("exports", {}).values()]
 
+    @property
+    def changed(self) -> bool:
+        """Whether anything was sent to ARM that changes a resource."""
+        return bool(self.arm.posts or self.arm.patches or self.arm.deleted)
+
     def opened(self, resource_id: str = DISK_ID, **properties: Any) -> None:
         """Somebody takes a link, and changes these properties, too."""
         self.properties(resource_id).update({"diskState": "ActiveSAS", **properties})

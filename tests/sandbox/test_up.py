@@ -185,6 +185,7 @@ async def test_the_command_writes_the_port_file_and_sigterm_ends_everything(
             "ca",
             "teams",
             "smtp",
+            "tables",
             "identity",
             "pids",
         }

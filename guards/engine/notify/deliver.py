@@ -39,8 +39,10 @@ async def on_delivery(text: str | bytes, post: Post) -> str:
         return await _without_channel(delivery, post)
     sender = Sender(channel, post)
     try:
-        if delivery.item is not None and not await sender.keep(delivery.item):
-            return f"{channel.name}: told already"
+        if delivery.item is not None:
+            if not await sender.keep(delivery.item):
+                return f"{channel.name}: told already"
+            delivery = replace(delivery, item=None)  # kept: what is put off now is a look
         return f"{channel.name}: {await sender.work(delivery.wake)}"
     except Transient as e:
         return await _put_off(delivery, e, post)

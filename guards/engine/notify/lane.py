@@ -116,14 +116,15 @@ class Lane:
             await self.wake_at(wake_at)
             await self.change(lambda state: self._left(state, wake_at))
 
-    async def abandon(self, wake_at: float) -> None:
-        """Give it back in trouble, as `leave` does; nobody learns of it if storage is away.
+    async def abandon(self, rest_until: float) -> None:
+        """Give it back in trouble; whoever had it sees to it that somebody looks again.
 
-        A lane that is not given back stands still until the lease is over: worth some more tries.
+        A lane that is not given back stands still until its lease is over: worth some more tries.
         """
         for _ in range(_TRIES_IN_TROUBLE):
             with contextlib.suppress(Transient):
-                return await self.leave(wake_at)
+                await self.change(lambda state: self._left(state, rest_until))
+                break
 
     async def insure(self) -> None:
         """Before something is sent: if this process dies, somebody looks when the lane is free."""

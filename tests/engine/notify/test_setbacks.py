@@ -84,10 +84,11 @@ async def test_a_dead_channel_hands_everything_over_after_a_day() -> None:
     assert set(ids) <= set(office["teams"].told)
 
 
-async def test_a_store_that_is_away_for_days_costs_time_and_nothing_else() -> None:
+@pytest.mark.parametrize("name", ["store.get", "store.page", "store.write"])
+async def test_a_store_that_is_away_for_days_costs_time_and_nothing_else(name: str) -> None:
     """No multiplication of messages meanwhile, and every alert arrives once."""
     office = Office("teams", "mail", "siem")
-    office.trouble.errors["store.write"] = [Transient("table guardstate: 403")] * 10_000
+    office.trouble.errors[name] = [Transient("table guardstate: 403")] * 10_000
     ids = await post(office, 2)
     await office.settle(3 * DAY)
     assert len(office.deliveries.messages) == 6

@@ -1,0 +1,200 @@
+"""Links taken as soon as they are cut: every round is cut and counted, and not every one told."""
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from guards.engine.errors import Transient
+from tests.engine.policies import on_disks, rules_of
+from tests.engine.samples import (
+    DISK_ID,
+    OBJECT_ID_CLAIM,
+    SNAPSHOT_ID,
+    closed_disk,
+    disk,
+    grant,
+)
+from tests.engine.world import World
+from tests.fakes import START
+
+AWAY = Transient("the table is away")
+BOB = "b0b0b0b0-3434-5656-7878-909090909090"
+
+
+async def taken(world: World, number: int, resource: str = DISK_ID, **data: Any) -> None:
+    """Somebody takes a link, and its event comes a second later."""
+    at = world.clock.now()
+    world.opened(resource)
+    world.clock.passed += 1
+    await world.event(grant(resource, at=at, id=f"round-{number}", **data))
+    assert not world.link_is_out(resource)
+
+
+async def rounds(world: World, count: int, *, first: int = 1, every_s: float = 60) -> None:
+    """So many rounds, with what falls due in between."""
+    for number in range(first, first + count):
+        await taken(world, number)
+        await world.pass_time(every_s - 1)
+
+
+async def test_ten_rounds_are_cut_and_the_third_names_the_fight() -> None:
+    """Two alerts as any other, one that says what it is, then one for all the rest in an hour."""
+    world = World(closed_disk())
+    await rounds(world, 10)
+    assert len(world.arm.posts) == 10
+    assert world.outcomes == ["reverted"] * 3
+    assert {alert["severity"] for alert in world.alerts} == {"critical"}
+    reasons = [alert["reason"] or "" for alert in world.alerts]
+    assert ["fight" in reason for reason in reasons] == [False, False, True]
+    assert "alice@contoso.example" in reasons[2]
+    assert len({alert["alertId"] for alert in world.alerts}) == 3
+    await world.pass_time(3600)
+    assert len(world.alerts) == 4
+    summary = world.alerts[3]
+    assert (summary["outcome"], summary["severity"]) == ("reverted", "critical")
+    assert summary["resourceId"] == DISK_ID
+    assert summary["reason"].startswith("7 more SAS links to this resource were taken and cut")
+    assert summary["reason"].count("by alice@contoso.example") == 7
+    assert world.intents == []
+
+
+async def test_a_fight_of_one_round_a_second_is_no_storm() -> None:
+    """However fast: each is cut, and four alerts are all."""
+    world = World(closed_disk())
+    await rounds(world, 300, every_s=1)
+    await world.pass_time(3600)
+    assert (len(world.arm.posts), len(world.alerts)) == (300, 4)
+    assert world.alerts[3]["reason"].startswith("297 more SAS links")
+
+
+async def test_both_sides_of_a_fight_are_named() -> None:
+    """Each once, in the order they came."""
+    world = World(closed_disk())
+    bob = {OBJECT_ID_CLAIM: BOB}
+    await taken(world, 1)
+    await taken(world, 2, claims=bob)
+    await taken(world, 3)
+    assert f"The other side: alice@contoso.example, {BOB}. " in world.alerts[2]["reason"]
+
+
+async def test_an_hour_without_a_round_ends_a_fight() -> None:
+    """The next one is told by itself again."""
+    world = World(closed_disk())
+    await rounds(world, 3)
+    await world.pass_time(3600)
+    await rounds(world, 3, first=4)
+    fights = ["fight" in (alert["reason"] or "") for alert in world.alerts]
+    assert fights == [False, False, True] * 2
+
+
+async def test_a_fight_that_goes_on_is_told_every_hour() -> None:
+    """Nothing is told twice, and nothing is left out."""
+    world = World(closed_disk())
+    await rounds(world, 150)
+    await world.pass_time(7200)
+    told = [int(alert["reason"].split()[0]) for alert in world.alerts[3:]]
+    assert (sum(told), len(world.arm.posts)) == (147, 150)
+    assert len(told) == 3
+    assert world.intents == []
+
+
+async def test_fights_over_two_resources_are_two() -> None:
+    """Each is counted by itself."""
+    world = World(closed_disk(), closed_disk(SNAPSHOT_ID))
+    for number in range(1, 4):
+        await taken(world, number)
+        await taken(world, number, SNAPSHOT_ID)
+    fights = [a["resourceId"] for a in world.alerts if "fight" in (a["reason"] or "")]
+    assert fights == [DISK_ID, SNAPSHOT_ID]
+    assert len(world.alerts) == 6
+
+
+async def test_settings_that_are_opened_in_a_fight_are_always_told() -> None:
+    """Their undo stands nowhere else."""
+    world = World(closed_disk())
+    await rounds(world, 5)
+    world.properties()["publicNetworkAccess"] = "Enabled"
+    await taken(world, 6)
+    assert world.is_closed()
+    assert len(world.alerts) == 4
+    (undo,) = world.alerts[3]["undo"]
+    assert undo["body"]["properties"] == {"publicNetworkAccess": "Enabled"}
+
+
+@pytest.mark.parametrize("away", ["store.get", "store.write"])
+async def test_without_the_shared_state_every_round_is_told(away: str) -> None:
+    """Too many alerts rather than none."""
+    world = World(closed_disk())
+    for number in range(1, 7):
+        world.trouble.errors[away] = [AWAY] * 9
+        await taken(world, number)
+    assert world.outcomes == ["reverted"] * 6
+
+
+async def test_a_round_whose_summary_cannot_be_put_is_told_by_itself() -> None:
+    """The message goes first: a round that is only counted would be lost."""
+    world = World(closed_disk())
+    await rounds(world, 3)
+    world.trouble.errors["work.put"] = [None, AWAY]
+    await taken(world, 4)
+    assert len(world.alerts) == 4
+
+
+async def test_a_summary_that_got_lost_does_not_silence_the_fight() -> None:
+    """Its message is gone; a later round puts another one, which tells all."""
+    world = World(closed_disk())
+    await rounds(world, 5)
+    world.work.messages.clear()
+    await rounds(world, 90, first=6)
+    await world.pass_time(7200)
+    told = [int(alert["reason"].split()[0]) for alert in world.alerts[3:]]
+    assert sum(told) == 92
+
+
+async def test_a_summary_that_comes_late_loses_no_round() -> None:
+    """The queue stood still for two hours, and then another round came first."""
+    world = World(closed_disk())
+    await rounds(world, 5)
+    world.clock.passed += 7200
+    await taken(world, 6)
+    await world.pass_time(7200)
+    summaries = [a["reason"] for a in world.alerts if "more SAS links" in (a["reason"] or "")]
+    assert sum(int(reason.split()[0]) for reason in summaries) == 3
+
+
+async def test_long_names_do_not_keep_rounds_from_being_counted() -> None:
+    """A row of the shared state has its limit, and the names come from outside."""
+    world = World(closed_disk())
+    claims = {OBJECT_ID_CLAIM: BOB, "name": "é" * 400, "ipaddr": "ü" * 400}
+    for number in range(1, 60):
+        await taken(world, number, claims=claims)
+    assert len(world.alerts) == 3
+    rows = world.store.rows["gathered"].values()
+    assert max(len(str(value)) for row in rows for value in row.values.values()) <= 32_000
+    await world.pass_time(3600)
+    assert world.alerts[3]["reason"].startswith("56 more")
+
+
+async def test_links_that_nobody_known_took_make_no_fight_unless_they_are_cut() -> None:
+    """Only what was cut counts; with `revoke`, that does."""
+    cut = rules_of(resources=on_disks(liveExport={"unknown_granter": "revoke"}))
+    for rules, fights in (("", 0), (cut, 1)):
+        world = World(disk(), rules=rules)
+        for number in range(3):
+            world.opened()
+            await world.event(grant(at=START - timedelta(hours=1 + number), id=f"round-{number}"))
+        assert sum("fight" in (alert["reason"] or "") for alert in world.alerts) == fights
+
+
+async def test_one_grant_that_is_delivered_many_times_is_no_fight() -> None:
+    """Several instances cut the same link at the same time: one round, whoever counts it."""
+    world = World(closed_disk(diskState="ActiveSAS"))
+    await asyncio.gather(*(world.event(grant()) for _ in range(5)))
+    await world.settle()
+    assert len({alert["alertId"] for alert in world.alerts}) == 1
+    assert not any("fight" in (alert["reason"] or "") for alert in world.alerts)
+    await world.pass_time(60)
+    await rounds(world, 2)
+    assert "for the third time" in world.alerts[-1]["reason"]
