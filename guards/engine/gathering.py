@@ -1,34 +1,36 @@
 """Alerts that would be many of the same kind, gathered in the shared state and told together.
 
 Two kinds: refusals that hold for a whole resource group, and the later rounds of a fight over one
-resource. What is gathered is told by a message of `guard-work` that is put before the first entry
-is written: a crash between the two tells nothing twice and loses nothing.
+resource. Each entry is a row of its own, so that many at once do not get in each other's way; one
+message of `guard-work` tells all that is not told yet. An entry is written first and its message
+put then: whoever dies in between comes again with the same entry, and puts it.
 """
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
 
 from guards.engine import alerts
 from guards.engine.alerts import Alert
-from guards.engine.errors import Transient
 from guards.engine.events import clean
 from guards.engine.look import Result
 from guards.engine.model import Outcome, Severity, Source
-from guards.engine.ports import Ports, Receipt
+from guards.engine.ports import Ports
 from guards.engine.shapes import moment, timestamp
-from guards.engine.store import Conflict, Insert, Put, Row
+from guards.engine.store import Conflict, Delete, Insert, Put, Row, Value, Write
 
 SCHEMA = "exportguard.gathered/1"
-PARTITION = "gathered"
 
-MOST_KEPT = 100
-"""Entries that are kept in the state; all are counted, and as many are shown as a reason holds."""
+MOST = 100
+"""Entries that are read, told and marked at a time; the rest follows."""
 
-_TRIES = 8
+LATE = timedelta(minutes=15)
+"""A message that has not come by then is lost, and another one is put."""
+
+_TOPIC, _ENTRY = "t", "e|"
+_ROOM_FOR_MORE = 40
 
 
 class Kind(StrEnum):
@@ -39,17 +41,10 @@ class Kind(StrEnum):
 
 
 WINDOWS = {Kind.REFUSED: timedelta(hours=24), Kind.FIGHT: timedelta(hours=1)}
-"""What comes later than this after the last entry is news of its own."""
+"""An entry that is older is forgotten, and the same again is news."""
 
-LATE = timedelta(minutes=15)
-"""A message that has not come by then is lost, and another one is put."""
-
-_ROOM_FOR_MORE = 30
-MAX_CHARS = 24_000
-"""All entries of a row together; a text in the store has 32,000 characters at most."""
-
-DELAYS_S = {Kind.REFUSED: (30, 24 * 3600), Kind.FIGHT: (3600, 3600)}
-"""Seconds from an entry that is not told by itself until all are: the first time, and later."""
+DELAYS_S = {Kind.REFUSED: (30, 600), Kind.FIGHT: (3600, 3600)}
+"""Seconds from an entry until all are told: the first time, and soon after another telling."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,122 +58,149 @@ class Topic:
 
     @property
     def key(self) -> str:
-        """The row's key, and what the message names."""
+        """What the message names, and what the partition is called by."""
         return alerts.digest(self.kind, self.resource_id.lower())
 
 
 @dataclass(frozen=True, slots=True)
-class Gathered:
-    """A row: so many entries in all, so many of them told; `due` is when the message comes."""
+class Entry:
+    """One of those that are gathered: a few texts for people, and which one it is."""
 
-    topic: Topic
-    count: int
-    told: int
-    last: datetime
-    due: datetime | None
-    entries: tuple[Mapping[str, str], ...]
+    key: str
+    said: Mapping[str, str]
+    at: datetime
+    told: bool
+
+    @property
+    def line(self) -> str:
+        """For people."""
+        return ", ".join(f"{name} {text}".strip() for name, text in self.said.items() if text)
 
 
-async def add(ports: Ports, topic: Topic, entry: Mapping[str, str], *, alone: int = 0) -> Gathered:
-    """One more entry, and what there is with it. The first `alone` entries the caller tells.
+def partition(key: str) -> str:
+    """Where the rows of a topic are."""
+    return f"gathered {key}"
 
-    What is there already is not counted again.
+
+async def note(ports: Ports, topic: Topic, key: str, said: Mapping[str, str]) -> Entry:
+    """Write one entry, unless it is there already; as it stands.
 
     Raises:
-        Transient: the store or the queue cannot be reached; nothing is known to be gathered.
+        Transient: the store cannot be reached.
     """
-    for _ in range(_TRIES):
-        now = ports.clock.now()
-        row = await ports.store.get(PARTITION, topic.key)
-        old = _read(row) if row else None
-        if old is None or (now - old.last > WINDOWS[topic.kind] and old.count <= old.told):
-            old = Gathered(topic, 0, 0, now, None, ())
-        if _line(entry) in map(_line, old.entries):
-            return old
-        new, put = await _with(ports, old, topic, entry, now, alone)
-        try:
-            values = _values(new)
-            write = Put(topic.key, values, row.etag) if row else Insert(topic.key, values)
-            await ports.store.write(PARTITION, write)
-        except Conflict:
-            if put is not None:  # whoever was faster has put one
-                await ports.work.delete(put)
-            continue
-        return new
-    raise Transient("what is to be gathered is written by too many at once")
+    now, place, name = ports.clock.now(), partition(topic.key), f"{_ENTRY}{alerts.digest(key)}"
+    entry = Entry(name, said, now, told=False)
+    try:
+        await ports.store.write(place, Insert(name, _values(entry)))
+    except Conflict:
+        row = await ports.store.get(place, name)
+        known = _entry(row) if row else None
+        if known is not None and now - known.at <= WINDOWS[topic.kind]:
+            return known
+        await ports.store.write(place, Put(name, _values(entry)))
+    return entry
 
 
-async def _with(
-    ports: Ports, old: Gathered, topic: Topic, entry: Mapping[str, str], now: datetime, alone: int
-) -> tuple[Gathered, Receipt | None]:
-    """One entry more; where it is the first to be told by a message, that is put."""
-    entries = _newest((*old.entries, entry))
-    new = replace(old, topic=topic, count=old.count + 1, last=now, entries=entries)
-    if new.count <= alone:
-        return replace(new, told=new.count), None
-    if old.due is not None and now < old.due + LATE:
-        return new, None
-    delay = DELAYS_S[topic.kind][old.told > alone]
-    put = await ports.work.put({"schema": SCHEMA, "topic": topic.key}, delay)
-    return replace(new, due=now + timedelta(seconds=delay)), put
+async def entries(ports: Ports, topic: Topic) -> list[Entry]:
+    """What is gathered and not forgotten, the oldest first.
+
+    Raises:
+        Transient: the store cannot be reached.
+    """
+    rows = await ports.store.page(partition(topic.key), _ENTRY, MOST)
+    now = ports.clock.now()
+    found = [one for one in map(_entry, rows) if one and now - one.at <= WINDOWS[topic.kind]]
+    return sorted(found, key=lambda one: (one.at, one.key))
 
 
-def _newest(entries: tuple[Mapping[str, str], ...]) -> tuple[Mapping[str, str], ...]:
-    """As many of the last ones as a row has room for."""
-    kept = entries[-MOST_KEPT:]
-    while len(kept) > 1 and len(_text(kept)) > MAX_CHARS:
-        kept = kept[1:]
-    return kept
+async def told(ports: Ports, topic: Topic, entry: Entry) -> None:
+    """Mark an entry that its own alert tells.
+
+    Raises:
+        Transient: the store cannot be reached.
+    """
+    await ports.store.write(partition(topic.key), Put(entry.key, _values(entry, told=True)))
 
 
-def _text(entries: Sequence[Mapping[str, str]]) -> str:
-    return json.dumps([dict(entry) for entry in entries])
+async def schedule(ports: Ports, topic: Topic) -> None:
+    """See to it that a message tells what is not told.
+
+    Raises:
+        Transient: the store or the queue cannot be reached.
+    """
+    now, place = ports.clock.now(), partition(topic.key)
+    row = await ports.store.get(place, _TOPIC)
+    said = {name: str(value) for name, value in row.values.items()} if row else {}
+    due, last = moment(said.get("due", "")), moment(said.get("last", ""))
+    if due is not None and now < due + LATE:
+        return
+    recently = last is not None and now - last < WINDOWS[topic.kind]
+    delay = DELAYS_S[topic.kind][recently]
+    await ports.work.put(message(topic.key), delay)
+    due = now + timedelta(seconds=delay)
+    await ports.store.write(place, Put(_TOPIC, _topic_values(topic, due, last)))
+
+
+def message(key: str, attempt: int = 0) -> dict[str, object]:
+    """What `guard-work` holds for a topic."""
+    return {"schema": SCHEMA, "topic": key, "attempt": attempt}
 
 
 async def tell(ports: Ports, key: str) -> Result:
     """Post what was gathered under a key and is not told yet.
 
+    The appointment is taken back first: what comes meanwhile makes another one.
+
     Raises:
-        Transient: it cannot be read, posted, or marked as told; the message comes again.
+        Transient: it cannot be read, posted, or marked as told; the message must come again.
     """
-    for _ in range(_TRIES):
-        row = await ports.store.get(PARTITION, key)
-        seen = _read(row) if row else None
-        if row is None or seen is None or seen.count <= seen.told:
-            return Result(None, reason="nothing is gathered that was not told")
-        alert = _alert(seen, ports)
-        await ports.alerts.put(alert.message())
-        told = replace(seen, told=seen.count, due=None)
-        try:
-            await ports.store.write(PARTITION, Put(key, _values(told), row.etag))
-        except Conflict:
-            continue  # one more came meanwhile: told again, with all of them
-        return Result(alert.outcome, alert.alert_id, alert.reason or "", seen.topic.resource_id)
-    raise Transient("what is gathered is written by too many at once")
+    place, now = partition(key), ports.clock.now()
+    row = await ports.store.get(place, _TOPIC)
+    topic = _topic(row) if row else None
+    if topic is None:
+        return Result(None, reason="nothing is gathered that was not told")
+    await ports.store.write(place, Put(_TOPIC, _topic_values(topic, None, now)))
+    rows = await ports.store.page(place, _ENTRY, MOST)
+    every = [one for one in map(_entry, rows) if one]
+    new = sorted((one for one in every if not one.told), key=lambda one: (one.at, one.key))
+    if not new:
+        return Result(None, reason="nothing is gathered that was not told")
+    alert = _alert(topic, new, now)
+    await ports.alerts.put(alert.message())
+    marks: list[Write] = [Put(one.key, _values(one, told=True)) for one in new]
+    marks += [
+        Delete(one.key) for one in every if one.told and now - one.at > WINDOWS[topic.kind]
+    ]
+    try:
+        await ports.store.write(place, *marks[:MOST])
+    except Conflict:
+        return Result(alert.outcome, alert.alert_id, "another instance tells as well")
+    if len(rows) >= MOST:
+        await schedule(ports, topic)
+    return Result(alert.outcome, alert.alert_id, alert.reason or "", topic.resource_id)
 
 
-def _alert(seen: Gathered, ports: Ports) -> Alert:
-    topic, new = seen.topic, seen.count - seen.told
-    start = f"{new} {topic.words}: "
-    shown = _shown(seen.entries[-new:], alerts.MAX_REASON - len(start) - _ROOM_FOR_MORE)
-    more = f"; and {new - len(shown)} more" if new > len(shown) else ""
+def _alert(topic: Topic, new: Sequence[Entry], now: datetime) -> Alert:
+    start = f"{len(new)} {topic.words}: "
+    shown = _shown(new, alerts.MAX_REASON - len(start) - _ROOM_FOR_MORE)
+    more = f"; and {len(new) - len(shown)} more" if len(new) > len(shown) else ""
     fight = topic.kind is Kind.FIGHT
     return Alert(
-        alert_id=alerts.digest(topic.key, seen.count, timestamp(seen.last)),
+        alert_id=alerts.digest(topic.key, [[one.key, timestamp(one.at)] for one in new]),
         source=Source.WORK,
         outcome=Outcome.REVERTED if fight else Outcome.NOT_REVERTED,
         severity=Severity.CRITICAL if fight else Severity.HIGH,
-        seen_at=timestamp(ports.clock.now()),
+        seen_at=timestamp(now),
         resource_id=topic.resource_id,
         resource_type=topic.resource_type,
         reason=clean(f"{start}{'; '.join(shown)}{more}", alerts.MAX_REASON),
     )
 
 
-def _shown(entries: Sequence[Mapping[str, str]], room: int) -> list[str]:
+def _shown(new: Sequence[Entry], room: int) -> list[str]:
     """As many entries as so many characters hold, for people."""
     lines: list[str] = []
-    for line in map(_line, entries):
+    for line in (one.line for one in new):
         room -= len(line) + len("; ")
         if room < 0:
             break
@@ -186,45 +208,36 @@ def _shown(entries: Sequence[Mapping[str, str]], room: int) -> list[str]:
     return lines
 
 
-def _line(entry: Mapping[str, str]) -> str:
-    return ", ".join(f"{name} {value}".strip() for name, value in entry.items() if value)
+def _values(entry: Entry, *, told: bool = False) -> dict[str, Value]:
+    said = {name: clean(text, 300) for name, text in entry.said.items()}
+    return {"said": json.dumps(said), "at": entry.at.isoformat(), "told": int(told)}
 
 
-def _values(one: Gathered) -> dict[str, str | int | float | bytes]:
+def _topic_values(topic: Topic, due: datetime | None, last: datetime | None) -> dict[str, Value]:
     return {
-        "kind": str(one.topic.kind),
-        "resource": one.topic.resource_id,
-        "type": one.topic.resource_type,
-        "words": one.topic.words,
-        "count": one.count,
-        "told": one.told,
-        "last": one.last.isoformat(),
-        "due": one.due.isoformat() if one.due else "",
-        "entries": _text(one.entries),
+        "kind": str(topic.kind),
+        "resource": topic.resource_id,
+        "type": topic.resource_type,
+        "words": topic.words,
+        "due": due.isoformat() if due else "",
+        "last": last.isoformat() if last else "",
     }
 
 
-def _read(row: Row) -> Gathered | None:
-    """A row; None if it is none of ours."""
-    values = row.values
+def _entry(row: Row) -> Entry | None:
+    """A row as an entry; None if it is none of ours."""
     try:
-        topic = Topic(
-            Kind(str(values["kind"])),
-            str(values["resource"]),
-            str(values["type"]),
-            str(values["words"]),
-        )
-        entries: Sequence[Any] = json.loads(str(values["entries"]))
-        last = moment(str(values["last"]))
-        if last is None:
-            return None
-        return Gathered(
-            topic,
-            int(values["count"]),
-            int(values["told"]),
-            last,
-            moment(str(values["due"])),
-            tuple({str(k): str(v) for k, v in one.items()} for one in entries),
-        )
-    except (KeyError, ValueError, TypeError, AttributeError):
+        said = {str(k): str(v) for k, v in json.loads(str(row.values["said"])).items()}
+        at = moment(str(row.values["at"]))
+        return Entry(row.key, said, at, told=bool(row.values["told"])) if at else None
+    except (KeyError, ValueError, AttributeError):
+        return None
+
+
+def _topic(row: Row) -> Topic | None:
+    """A row as the topic; None if it is none of ours."""
+    try:
+        kind, *rest = (str(row.values[name]) for name in ("kind", "resource", "type", "words"))
+        return Topic(Kind(kind), *rest)
+    except (KeyError, ValueError):
         return None
