@@ -183,6 +183,7 @@ GUARD = Guard(
         "(az resource delete --ids ...)",
         rule=EXPORT_POLICY.id,
         option="export_pipelines",
+        word="pipeline",
     ),
     undo_apart=True,  # Azure refuses public access while exports are off: exports first
     exports=EXPORTING,

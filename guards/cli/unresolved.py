@@ -16,10 +16,9 @@ from guards.cli.template import TemplateResource
 from guards.engine import decide
 from guards.engine.catalogue import by_type
 from guards.engine.errors import Unreadable
-from guards.engine.ids import ResourceId
+from guards.engine.ids import ResourceId, folded
 from guards.engine.model import Body, ComplianceState, Finding, Guard, Kind, Mode, TypePolicy
 from guards.engine.policy import Applied, Policy
-from guards.engine.policy.scopes import folded
 from guards.engine.policy.unsettled import Place, Tags, bounds
 from guards.engine.rules import at, merged, nested
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from guards.engine import alerts
 from guards.engine.decide import Verdict
 from guards.engine.errors import Gone, GuardError, StillRunning, Transient
-from guards.engine.exports import forget, keep
+from guards.engine.exports import keep, settle
 from guards.engine.exposure import NOT_CUT, Cut
 from guards.engine.later import put_off
 from guards.engine.look import Look, Result
@@ -56,8 +56,8 @@ async def close(look: Look, body: Body, verdict: Verdict, plan: Plan) -> Result:
         done = await carry_out(look, body, plan)
     except GuardError as e:
         return await _refused(one, e)
-    if done.cut is not NOT_CUT:
-        await forget(look.ports, look.resource, done.cut.revoked_at or look.now())
+    if done.cut != NOT_CUT:
+        await settle(look)
     if done.failed is not None:
         return await _refused(replace(one, cut=done.cut, after=done.after), done.failed)
     return await _ended(one, done)
@@ -82,6 +82,8 @@ async def _refused(one: _Try, error: GuardError) -> Result:
     if _stands_in_the_way(one, error):
         found, explained = await _children(look)
         if found and _deletes(look, one):
+            if _may_pass(one, error):
+                return await _put_off(one, Transient(str(error), status=error.status))
             return await _without_children(one, found, error)
     if isinstance(error, Transient) and not explained:
         return await _put_off(one, error)
@@ -90,7 +92,8 @@ async def _refused(one: _Try, error: GuardError) -> Result:
 
 async def _told_refused(one: _Try, error: GuardError, explained: str) -> Result:
     """Azure refused for good: told by itself, or with all others of its resource group."""
-    if error.code in REFUSED_TOGETHER and not one.look.links_among(one.evidence.findings):
+    alone = one.evidence.saved or one.look.links_among(one.evidence.findings)
+    if error.code in REFUSED_TOGETHER and not alone:
         told = await told_with_its_group(one.look, error)
         if told is not None:
             if one.intent is not None:
@@ -106,7 +109,8 @@ def _stands_in_the_way(one: _Try, error: GuardError) -> bool:
     if refusal is None or error.status not in (400, 409) or error.code == "ScopeLocked":
         return False
     paths = {rule.path for rule in one.look.guard.rules if rule.id == refusal.rule}
-    return any(change.path in paths for change in one.plan.changes)
+    passing = error.code in ("RequestDisallowedByPolicy", "AuthorizationFailed")
+    return not passing and any(change.path in paths for change in one.plan.changes)
 
 
 async def _children(look: Look) -> tuple[list[Body], str]:
@@ -122,6 +126,12 @@ async def _children(look: Look) -> tuple[list[Body], str]:
         return [], f". Whether {refusal.type} stand in the way could not be read: {e}"
     names = ", ".join(str(child.get("name", "?")) for child in found[:20])
     return list(found), f". {refusal.explanation}: {names}" if names else ""
+
+
+def _may_pass(one: _Try, error: GuardError) -> bool:
+    """Whether a refusal may be about something else than children, which ends by itself."""
+    named = one.look.guard.refusal and one.look.guard.refusal.word in str(error).lower()
+    return isinstance(error, Transient) and not named and one.look.task.attempt == 0
 
 
 def _deletes(look: Look, one: _Try) -> bool:
@@ -142,7 +152,9 @@ async def _without_children(one: _Try, found: list[Body], error: GuardError) -> 
     if not fits(saved) or len(steps) < len(found):
         reason = f"{refusal.explanation}; they are not deleted, as they do not fit into one alert"
         return await _tell(one, Outcome.NOT_REVERTED, f"Azure refused: {error}. {reason}", ())
-    evidence = replace(one.evidence, saved=saved)
+    ids = sorted(str(body.get("id")) for body in saved)
+    alert_id = alerts.digest(one.evidence.alert_id, ids)  # no double of one that has no bodies
+    evidence = replace(one.evidence, saved=saved, alert_id=alert_id)
     intent = await _write_intent(look, evidence)
     if one.intent is not None:
         await look.ports.work.delete(one.intent)
@@ -162,7 +174,10 @@ async def _without_children(one: _Try, found: list[Body], error: GuardError) -> 
 
 async def _put_off(one: _Try, error: Transient, *, accepted: bool = False) -> Result:
     evidence = replace(one.evidence, accepted=True) if accepted else one.evidence
-    await keep(one.look)
+    if one.cut == NOT_CUT:
+        await keep(one.look)
+    else:
+        evidence = replace(evidence, cut=one.cut)
     return await put_off(one.look.task.with_evidence(evidence), error, one.look.ports, one.intent)
 
 
@@ -171,7 +186,7 @@ async def _ended(one: _Try, done: Done) -> Result:
     look = one.look
     made = look.made(one.evidence.changes, done.after)
     outcome, reason = _how_it_ended(one, done)
-    if done.cut is not NOT_CUT:
+    if done.cut != NOT_CUT:
         rounds = await fight(look) if outcome is Outcome.REVERTED else ""
         if rounds is None and not alerts.undo(look.guard, look.resource.path, made):
             if one.intent is not None:

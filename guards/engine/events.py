@@ -23,6 +23,7 @@ _CLAIMS = "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/"
 _OBJECT_ID = "http://schemas.microsoft.com/identity/claims/objectidentifier"
 
 _ACCESSES = {"read": "Read", "write": "Write"}
+_MAX_SOURCE = 1024
 _LONGEST_S = 60 * 86_400  # Azure hands out no link for longer
 _HOST = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,253}(?::[0-9]{1,5})?")
 _IMAGE = re.compile(
@@ -109,7 +110,7 @@ def _source(source: Mapping[str, Any]) -> str:
     with suppress(Unreadable):
         registry = str(ResourceId.parse(source.get("resourceId")))
     image = _fitting(_IMAGE, source.get("sourceImage"))
-    return " from ".join(one for one in (image, registry) if one)
+    return " from ".join(one for one in (image, registry) if one)[:_MAX_SOURCE]
 
 
 def _fitting(form: re.Pattern[str], text: object) -> str:

@@ -9,10 +9,14 @@ from guards.engine.events import clean
 
 _MAX_CUT = 1024
 
-_NEVER_SHOWN = {"claims", "authorization", "httpRequest"}
-"""Of an event's data: tokens' claims and addresses, of which alerts show an allow-list only."""
+_NEVER_SHOWN = {
+    *("claims", "authorization", "httprequest", "properties", "requestbody", "responsebody"),
+    *("accesssas", "credentials", "password"),
+}
+"""Of an event's data: tokens' claims, addresses, what was asked and answered; lower case."""
 
-_CLAIMS = re.compile(r'(?s)("(?:claims|authorization|httpRequest)"\s*:).*')
+_CLAIMS = re.compile(rf'(?is)("(?:{"|".join(sorted(_NEVER_SHOWN))})"\s*:).*')
+_SIGNATURE = re.compile(r"(?i)(\bsig(?:=|%3d|\\u003d))[^&\s\"']+")
 
 
 def excerpt(text: object) -> str:
@@ -22,10 +26,15 @@ def excerpt(text: object) -> str:
         try:
             text = json.loads(decoded)
         except (ValueError, RecursionError):
-            return clean(_CLAIMS.sub(r"\1…", decoded), _MAX_CUT)
+            return _harmless(_CLAIMS.sub(r"\1…", decoded))
     if isinstance(text, str):
-        return clean(text, _MAX_CUT)
-    return clean(json.dumps(_without_claims(text), default=str), _MAX_CUT)
+        return _harmless(text)
+    return _harmless(json.dumps(_without_claims(text), default=str))
+
+
+def _harmless(text: str) -> str:
+    """Cut, and without the signature of a link."""
+    return clean(_SIGNATURE.sub(r"\1…", text[: 8 * _MAX_CUT]), _MAX_CUT)
 
 
 def _without_claims(document: Any, depth: int = 0) -> Any:
@@ -33,7 +42,7 @@ def _without_claims(document: Any, depth: int = 0) -> Any:
         return "…"
     if isinstance(document, Mapping):
         return {
-            key: "…" if key in _NEVER_SHOWN else _without_claims(item, depth + 1)
+            key: "…" if str(key).lower() in _NEVER_SHOWN else _without_claims(item, depth + 1)
             for key, item in document.items()
         }
     if isinstance(document, list):

@@ -1,17 +1,15 @@
 """Whose SAS link it is that is out: the event says so while it is fresh, later the shared state.
 
 A grant by a listed exporter is recorded and left alone while it lasts. One by any other known
-caller is cut at once. What takes more than this look is recorded, too: a message of `guard-work`
-is not believed about who took a link. All else is a link nobody knows of, and looks like a
-backup's.
+caller is cut at once, or by later looks of the same event. All else is a link nobody knows of, and
+looks like a backup's.
 """
 
 import logging
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from guards.engine.alerts import digest
+from guards.engine import export_rows as rows
 from guards.engine.errors import Transient
 from guards.engine.events import clean
 from guards.engine.exposure import hands_out
@@ -19,21 +17,13 @@ from guards.engine.ids import ResourceId
 from guards.engine.look import Look
 from guards.engine.model import Body, Caller, Granter, ResourceChange, Source
 from guards.engine.policy import Policy
-from guards.engine.policy.exporters import Exporter
-from guards.engine.ports import Ports
-from guards.engine.shapes import moment, timestamp
-from guards.engine.store import Conflict, Delete, Insert, Put, Row, Value
+from guards.engine.shapes import moment
 
 log = logging.getLogger(__name__)
 
 FRESH = timedelta(minutes=5)
 """A grant that is older says nothing about the link that is out now."""
 
-PENDING = timedelta(hours=24)
-"""So long it is tried to cut a stranger's link that could not be cut at once."""
-
-PARTITION = "exports"
-_TRIES = 4
 _SUCCEEDED = "microsoft.resources.resourceactionsuccess"
 
 
@@ -41,8 +31,9 @@ _SUCCEEDED = "microsoft.resources.resourceactionsuccess"
 class Grant:
     """Who handed a link out and when; an exporter's lasts `until`.
 
-    `new` says that it is not recorded as an exporter's yet, `expired` that the exporter's entry has
-    ended since.
+    `new` says that an exporter's is not recorded yet, `expired` that its entry has ended since,
+    `doubtful` that an event tells of another link taken while it lasts, `spent` that the link this
+    look is about was cut before.
     """
 
     granter: Granter
@@ -51,11 +42,24 @@ class Grant:
     caller: Caller = field(default_factory=Caller)
     new: bool = False
     expired: bool = False
+    doubtful: bool = False
+    spent: bool = False
 
     @property
     def who(self) -> str:
         """Whoever handed it out, for people."""
         return clean(self.caller.name or self.caller.object_id or self.caller.app_id)
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What is believed of the event that led here: of a fresh event itself, else of its row."""
+
+    caller: Caller
+    at: datetime
+    asked_s: int
+    fresh: bool
+    cut: bool
 
 
 NO_GRANT = Grant(Granter.NOBODY)
@@ -69,50 +73,51 @@ def is_fresh(change: ResourceChange, now: datetime) -> bool:
     return recent and bool(change.caller) and change.event_type.lower() == _SUCCEEDED
 
 
+def is_grant(look: Look) -> bool:
+    """Whether what led here is the event of a link being handed out."""
+    links = look.guard.links
+    return links is not None and hands_out(look.task.change, links.grants)
+
+
 async def grant_of(look: Look, body: Body) -> Grant:
     """Whose link is out, or about to be.
 
-    The shared state is asked only where it matters: while a link is out, or before something is
-    changed where an exporter may be at work.
+    The shared state is asked only where it matters: by looks that were put off, where an exporter
+    may be at work, and not between the event of a stranger's link and its end.
 
     Raises:
-        Transient: it cannot be told whether an exporter's export lasts.
+        Transient: it cannot be told whose link it is, and it may be an exporter's.
     """
-    links, change = look.guard.links, look.task.change
-    if links is None:
+    if look.guard.links is None:
         return NO_GRANT
-    granting = hands_out(change, links.grants)
+    granting, covered = is_grant(look), _covered(look.policy, look.resource)
     out = bool(look.guard.exposure(body))
-    covered = _covered(look.policy, look.resource)
-    fresh = False
-    if granting and look.task.source is Source.EVENT:
-        recorded = await _exporters(look)
-        if recorded is not None:
-            return recorded
-        fresh = is_fresh(change, look.ports.clock.now())
-        if fresh and not covered:
-            return _foreign(change)
-    if not (out or granting or (covered and look.judge(body).to_close)):
-        return NO_GRANT
-    known = await _recalled(look, out=out, covered=covered)
-    if fresh:
-        newer = known is not None and known.granter is Granter.EXPORTER and _after(known, change)
-        return known if newer and known else _foreign(change)
-    return known or (_UNKNOWN if out or granting else NO_GRANT)
+    said = await _said(look, covered=covered) if granting else None
+    if said is not None and said.cut:
+        return Grant(
+            Granter.UNKNOWN if out and look.guard.links.shown else Granter.NOBODY, spent=True
+        )
+    mine = _allowed(look, said) if said else None
+    foreign = Grant(Granter.FOREIGN, said.at, None, said.caller) if said and said.fresh else None
+    if foreign is not None and not covered:
+        return foreign
+    if mine is None and not (out or (covered and (granting or look.judge(body).to_close))):
+        return _UNKNOWN if granting else NO_GRANT
+    lasting = await _lasting(look, out=out, covered=covered)
+    if mine is not None:
+        return lasting if lasting and not _younger(mine, lasting) else mine
+    if lasting is not None and not (foreign and not _younger(lasting, foreign)):
+        return replace(lasting, doubtful=granting)
+    if foreign is not None:
+        return foreign  # of two links at a time Azure refuses the second: an exporter's has ended
+    if out and covered and not granting and look.task.source is Source.EVENT:
+        raise Transient("a link is out, and an exporter's event may be on its way")
+    return _UNKNOWN if out or granting else NO_GRANT
 
 
-def _foreign(change: ResourceChange) -> Grant:
-    return Grant(Granter.FOREIGN, moment(change.event_time))
-
-
-def _after(known: Grant, change: ResourceChange) -> bool:
-    """Whether the link that is known of is younger than an event's, which came late or twice."""
-    at = moment(change.event_time)
-    return known.at is not None and at is not None and known.at > at
-
-
-def _before(known: Grant, grant: Grant) -> bool:
-    return known.at is None or grant.at is None or known.at < grant.at
+def _younger(one: Grant, other: Grant) -> bool:
+    """Whether one was handed out after the other."""
+    return one.at is not None and other.at is not None and one.at > other.at
 
 
 def _covered(policy: Policy, resource: ResourceId) -> bool:
@@ -120,179 +125,89 @@ def _covered(policy: Policy, resource: ResourceId) -> bool:
     return any(one.scope.holds_for(resource) for one in policy.exporters)
 
 
-async def _exporters(look: Look) -> Grant | None:
-    """The grant of an event, if an exporter made it and it is not over by now."""
-    change, now = look.task.change, look.ports.clock.now()
-    grant = _allowed(look, change.caller, moment(change.event_time), change.request.duration_s)
-    if grant is None:
-        return None
-    row = await look.ports.store.get(PARTITION, _key(look.resource))
-    known = _kept(look, row, now) if row else None
-    if known is not None and known.granter is Granter.EXPORTER and not _before(known, grant):
-        return replace(known, expired=grant.expired)  # doubled, or late behind another export
-    return grant
-
-
-async def record(look: Look, grant: Grant) -> None:
-    """Keep that an exporter's export lasts, unless a younger one is known by now.
+async def _said(look: Look, *, covered: bool) -> _Said | None:
+    """Who took the link that this look is about; None if that is not known for sure.
 
     Raises:
-        Transient: the store cannot be reached.
+        Transient: the store cannot be reached, and it would know.
     """
-    until = grant.until.isoformat() if grant.until else ""
-    await _write(look.ports, look.resource, grant.caller, grant.at, {"until": until})
-
-
-def _allowed(look: Look, caller: Caller, at: datetime | None, asked_s: int) -> Grant | None:
-    """The grant that an entry of `exporters` allowed when it was made; None if there is none."""
-    now = look.ports.clock.now()
-    if at is None or not caller:
+    change, ports = look.task.change, look.ports
+    now = ports.clock.now()
+    asked = covered or look.task.source is not Source.EVENT
+    known = await rows.taken(ports, look.resource, change) if asked else None
+    if look.task.source is not Source.EVENT:
+        if known is None:
+            return None
+        return _Said(known.caller, known.at, known.asked_s, known.pending, known.cut)
+    at = moment(change.event_time)
+    if at is None or not change.caller:
         return None
-    at = min(at, now)
-    exporter = look.policy.exporter(caller, look.resource, at)
+    cut = (known is not None and known.cut) or ports.recent.has(look.resource.key, change.event_id)
+    fresh = is_fresh(change, now)
+    return _Said(change.caller, min(at, now), change.request.duration_s, fresh, cut)
+
+
+def _allowed(look: Look, said: _Said) -> Grant | None:
+    """The grant, if an entry of `exporters` allowed it when it was made and it may still last."""
+    now = look.ports.clock.now()
+    exporter = look.policy.exporter(said.caller, look.resource, said.at) if said.caller else None
     if exporter is None:
         return None
-    until = at + _lasting(exporter, asked_s)
-    grant = Grant(Granter.EXPORTER, at, until, caller, new=True, expired=not exporter.counts(now))
+    longest = timedelta(hours=exporter.hours)
+    until = said.at + (min(timedelta(seconds=said.asked_s), longest) if said.asked_s else longest)
+    expired = not exporter.counts(now)
+    grant = Grant(Granter.EXPORTER, said.at, until, said.caller, new=True, expired=expired)
     return grant if now < until else None
 
 
-def _lasting(exporter: Exporter, asked_s: int) -> timedelta:
-    longest = timedelta(hours=exporter.hours)
-    return min(timedelta(seconds=asked_s), longest) if asked_s else longest
-
-
-async def remember(
-    ports: Ports, resource: ResourceId, change: ResourceChange, lasting: timedelta = PENDING
-) -> None:
-    """Keep who took a link for the looks that follow: whether it may be, they find out.
+async def _lasting(look: Look, *, out: bool, covered: bool) -> Grant | None:
+    """The exporter's export that is recorded and lasts, whoever is listed by now.
 
     Raises:
-        Transient: the store cannot be reached.
+        Transient: the store cannot be reached, and an exporter may be at work.
     """
-    at = moment(change.event_time)
-    if at is None:
-        return
-    more: dict[str, Value] = {"askedS": change.request.duration_s}
-    more["pending"] = (at + lasting).isoformat()
-    await _write(ports, resource, change.caller, at, more)
-
-
-async def keep(look: Look, lasting: timedelta = PENDING) -> None:
-    """Before an event's look is made again from the queue: who took the link. Never raises."""
-    links, change = look.guard.links, look.task.change
-    if links is None or look.task.source is not Source.EVENT:
-        return
-    if not (hands_out(change, links.grants) and is_fresh(change, look.ports.clock.now())):
-        return
     try:
-        await remember(look.ports, look.resource, change, lasting)
-    except Transient as e:
-        log.warning("who took the link to %s will not be known later: %s", look.resource, e)
-
-
-async def forget(ports: Ports, resource: ResourceId, cut_at: str) -> None:
-    """A link was cut: what was remembered until then must not cut the next one. Never raises."""
-    cut = moment(cut_at)
-    try:
-        row = await ports.store.get(PARTITION, _key(resource))
-        at = moment(str(row.values.get("at", ""))) if row else None
-        younger = cut is not None and at is not None and at > cut
-        if row is not None and not younger:
-            await ports.store.write(PARTITION, Delete(row.key, row.etag))
-    except Conflict:
-        return  # somebody has taken a link since, and is remembered
-    except Transient as e:
-        log.warning("that a link to %s was cut is not recorded: %s", resource, e)
-
-
-async def _write(
-    ports: Ports,
-    resource: ResourceId,
-    caller: Caller,
-    at: datetime | None,
-    more: Mapping[str, Value],
-) -> None:
-    """A row in place of an older one; what comes late displaces nothing that still counts.
-
-    Raises:
-        Transient: the store cannot be reached, or too many write at once.
-    """
-    key = _key(resource)
-    values: dict[str, Value] = {
-        "resource": str(resource),
-        "principal": caller.object_id,
-        "app": caller.app_id,
-        "who": caller.name,
-        "at": at.isoformat() if at else "",
-        **more,
-    }
-    for _ in range(_TRIES):
-        row = await ports.store.get(PARTITION, key)
-        if row is not None and at is not None and _lasts_beyond(row, at, ports.clock.now()):
-            return
-        try:
-            write = Put(key, values, row.etag) if row else Insert(key, values)
-            await ports.store.write(PARTITION, write)
-        except Conflict:
-            continue
-        return
-    raise Transient("who takes links is written by too many at once")
-
-
-def _lasts_beyond(row: Row, at: datetime, now: datetime) -> bool:
-    """Whether a row still counts and is younger than what comes now, or of the same export."""
-    said = {name: str(value) for name, value in row.values.items()}
-    its, until, pending = (moment(said.get(name, "")) for name in ("at", "until", "pending"))
-    end = until or pending
-    if its is None or end is None or now >= end:
-        return False
-    return its > at or (its == at and until is not None)
-
-
-async def _recalled(look: Look, *, out: bool, covered: bool) -> Grant | None:
-    """What is remembered of a resource, if it still holds.
-
-    Raises:
-        Transient: nobody knows, and an exporter may be at work.
-    """
-    now = look.ports.clock.now()
-    try:
-        row = await look.ports.store.get(PARTITION, _key(look.resource))
+        known = await rows.export(look.ports, look.resource)
     except Transient as e:
         if covered:
             raise
-        log.warning("who took the link to %s is not known: %s", look.resource, e)
+        log.warning("whether %s is being exported is not known: %s", look.resource, e)
         return None
-    grant = _kept(look, row, now) if row else None
-    if grant is None or grant.at is None:
+    if known is None:
         return None
-    if out or look.guard.links is None or not look.guard.links.shown:
-        return grant
     # An export that has begun shows; the link of one that was granted just now may not yet.
-    over = now - grant.at > FRESH
-    seen = look.task.evidence is not None and look.links_among(look.task.evidence.findings)
-    if grant.granter is Granter.FOREIGN and (over or seen):
-        await forget(look.ports, look.resource, timestamp(now))  # it ended, and another may come
+    shown = look.guard.links is not None and look.guard.links.shown
+    if shown and not out and look.ports.clock.now() - known.at > FRESH:
+        await rows.end_export(look.ports, look.resource, known)
         return None
-    return None if over else grant
+    return Grant(Granter.EXPORTER, known.at, known.until, known.caller)
 
 
-def _kept(look: Look, row: Row, now: datetime) -> Grant | None:
-    """A row as the grant it keeps; None if that is over, or the row says nothing."""
-    said = {name: str(value) for name, value in row.values.items()}
-    at, until, pending = (moment(said.get(name, "")) for name in ("at", "until", "pending"))
-    caller = Caller(said.get("principal", ""), said.get("app", ""), clean(said.get("who", "")))
-    if at is None:
-        return None
-    if until is not None:
-        return Grant(Granter.EXPORTER, at, until, caller) if now < until else None
-    asked = row.values.get("askedS")
-    grant = _allowed(look, caller, at, asked if isinstance(asked, int) else 0)
-    if grant is None and pending is not None and now < pending:
-        return Grant(Granter.FOREIGN, at)
-    return grant
+async def keep(look: Look) -> None:
+    """Before an event's look is made again from the queue: who took the link, if it is about one.
+
+    Raises:
+        Transient: it cannot be kept, so the event itself must come again.
+    """
+    change = look.task.change
+    if look.task.source is Source.EVENT and change.caller and is_grant(look):
+        fresh = is_fresh(change, look.ports.clock.now())  # a late one matters if an exporter's
+        await rows.keep_taken(look.ports, look.resource, change, pending=fresh)
 
 
-def _key(resource: ResourceId) -> str:
-    return digest(resource.key)
+async def settle(look: Look) -> None:
+    """A link was cut: its event, should it come again, must not cut the next one. Never raises.
+
+    This process remembers it; where others may be asked, or no body shows it, the store does.
+    """
+    change, links = look.task.change, look.guard.links
+    if links is None or not is_grant(look):
+        return
+    look.ports.recent.add(look.resource.key, change.event_id)
+    covered = _covered(look.policy, look.resource)
+    if look.task.source is Source.EVENT and links.shown and not covered:
+        return
+    try:
+        await rows.keep_taken(look.ports, look.resource, change, pending=False, cut=True)
+    except Transient as e:
+        log.warning("that a link to %s was cut is not recorded: %s", look.resource, e)

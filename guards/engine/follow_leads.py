@@ -1,41 +1,51 @@
 """From a resource that brings guarded ones along to a look at each of them, through `guard-work`.
 
-One read of the lead, or its children by pages; then a message for each resource it names. Every
-message is a look of its own, with the usual budget, and any of them may come twice.
+One read of the lead, or of its children by pages; then a message for each resource it names. Every
+message is a look of its own, with the usual budget, and any of them may come twice. Whoever writes
+a lead again and again leads to one look at its resources in half a minute, not to many.
 """
 
-from collections.abc import Sequence
+import logging
 from dataclasses import replace
 from datetime import timedelta
 
+from guards.engine import export_rows as rows
 from guards.engine.alerts import Alert, digest
 from guards.engine.catalogue import by_type
 from guards.engine.errors import Gone, Terminal, Transient, Unreadable
-from guards.engine.exports import is_fresh, remember
 from guards.engine.exposure import hands_out
 from guards.engine.ids import ResourceId
 from guards.engine.later import RECHECK_DELAYS_S
 from guards.engine.look import Result
-from guards.engine.model import Body, Lead, Mode, Outcome, ResourceChange, Severity, Source
+from guards.engine.model import Body, Lead, Mode, Outcome, Severity, Source
 from guards.engine.policy import Policy
 from guards.engine.ports import Ports
+from guards.engine.repeats import together
 from guards.engine.rules import in_progress
 from guards.engine.shapes import moment, timestamp
+from guards.engine.store import Put
 from guards.engine.tasks import Task
+
+log = logging.getLogger(__name__)
 
 MOST = 20_000
 """Resources that one lead leads to; a scale set has a thousand machines at most."""
 
-REMEMBERED = timedelta(minutes=15)
-"""How long it is known who took links to all that a lead leads to."""
+APART_S = 30
+"""Seconds between two looks at all that a lead names, however often it is written."""
+
+A_SECOND = 20
+"""Looks that fall due in one second: Azure answers 25 reads a second."""
+
+_PARTITION = "leads"
 
 
 class Unfinished(Transient):
-    """The time is over, and so many have been passed on."""
+    """The time is over; `after` is the last resource that was passed on, in the order of IDs."""
 
-    def __init__(self, done: int) -> None:
+    def __init__(self, after: str) -> None:
         super().__init__("too many for one look")
-        self.done = done
+        self.after = after
 
 
 async def follow(
@@ -44,11 +54,14 @@ async def follow(
     """Put a look at each guarded resource that a lead names.
 
     Raises:
-        Transient: the rest is to be done later; `Unfinished` says how many are done.
+        Transient: the rest is to be done later; `Unfinished` says how far it came.
     """
     policy = await ports.policy()
     if ports.cap is Mode.OFF:
         return Result(None, reason="out of scope: GUARD_MODE is off")
+    granted = await _is_grant(task, lead, resource, ports)
+    if not granted and task.source is Source.EVENT and not await _its_turn(task, resource, ports):
+        return Result(None, reason="it was written a moment ago, and is looked at again then")
     try:
         bodies = await _bodies(lead, resource, ports, deadline)
     except Gone:
@@ -57,40 +70,64 @@ async def follow(
         return await _unread(task, lead, resource, ports, e)
     found = _named(lead, resource, bodies, policy, ports)
     early = not found or any(map(in_progress, bodies))
-    if early and not task.done and task.recheck < len(RECHECK_DELAYS_S):
+    if early and task.recheck < len(RECHECK_DELAYS_S):
         again = replace(task, recheck=task.recheck + 1, attempt=0)
         await ports.work.put(again.message(), RECHECK_DELAYS_S[task.recheck])
-    if hands_out(task.change, lead.grants) and task.source is Source.EVENT:
-        await _remember(task.change, found, policy, ports, deadline)
-    for number, one in enumerate(found):
-        if number < task.done:
-            continue
-        if ports.clock.monotonic() > deadline:
-            raise Unfinished(number)
-        change = replace(task.change, resource=str(one))
-        await ports.work.put(Task(change, task.source, timestamp(ports.clock.now())).message())
+        return Result(Outcome.DEFERRED, reason="Azure is still at work on it")
+    await _pass_on(task, found, ports, deadline, granted=granted)
     return Result(None, reason=f"{len(found)} resources are looked at from guard-work")
 
 
-async def _remember(
-    change: ResourceChange,
-    found: Sequence[ResourceId],
-    policy: Policy,
-    ports: Ports,
-    deadline: float,
+async def _pass_on(
+    task: Task, found: list[ResourceId], ports: Ports, deadline: float, *, granted: bool
 ) -> None:
-    """Who took links to all of these, before the first is looked at; an old grant says nothing.
+    """A message for each, at least one of them whatever the time."""
+    rest = [one for one in found if one.key > task.after]
+    for number, one in enumerate(rest):
+        if number and ports.clock.monotonic() > deadline:
+            raise Unfinished(rest[number - 1].key)
+        change = replace(task.change, resource=str(one))
+        if granted:
+            await rows.keep_taken(ports, one, change, pending=True)
+        look = Task(change, task.source, timestamp(ports.clock.now()))
+        await ports.work.put(look.message(), number // A_SECOND)
+
+
+async def _is_grant(task: Task, lead: Lead, resource: ResourceId, ports: Ports) -> bool:
+    """Whether links to all that the lead names were taken just now; kept for later looks.
 
     Raises:
-        Transient: not all could be kept, and only the event tells: it must come again.
+        Transient: it cannot be kept, so the event itself must come again.
     """
-    at, fresh = moment(change.event_time), is_fresh(change, ports.clock.now())
-    for one in found:
-        if not (fresh or (at and policy.exporter(change.caller, one, at))):
-            continue
-        if ports.clock.monotonic() > deadline:
-            raise Transient("too many copies to remember who took links to them")
-        await remember(ports, one, change, REMEMBERED)
+    if not hands_out(task.change, lead.grants) or not task.change.caller:
+        return False
+    if task.source is Source.EVENT:
+        await rows.keep_taken(ports, resource, task.change, pending=True)
+        return True
+    return await rows.taken(ports, resource, task.change) is not None
+
+
+async def _its_turn(task: Task, resource: ResourceId, ports: Ports) -> bool:
+    """Whether a lead is followed now: else it is once, when its turn comes.
+
+    Without the store every event counts.
+    """
+    key, now = digest(resource.key), ports.clock.now()
+    try:
+        row = await ports.store.get(_PARTITION, key)
+        turn = moment(str(row.values.get("next", ""))) if row else None
+        if turn is None or turn <= now:
+            later = now + timedelta(seconds=APART_S)
+            await ports.store.write(_PARTITION, Put(key, {"next": later.isoformat(), "put": 0}))
+            return True
+        if row is not None and not row.values.get("put"):
+            wait = (turn - now).total_seconds()
+            await ports.work.put(task.message(), wait + 1)
+            await ports.store.write(_PARTITION, Put(key, {"next": turn.isoformat(), "put": 1}))
+    except Transient as e:
+        log.warning("how often %s is written is not known: %s", resource, e)
+        return True
+    return False
 
 
 async def _bodies(
@@ -105,7 +142,7 @@ async def _bodies(
 def _named(
     lead: Lead, resource: ResourceId, bodies: tuple[Body, ...], policy: Policy, ports: Ports
 ) -> list[ResourceId]:
-    """The guarded resources that bodies name, each once, in a stable order.
+    """The guarded resources that bodies name, each once, in the order of their IDs.
 
     Of the same subscription only: nothing else can belong to it, whatever a body says.
     """
@@ -121,13 +158,23 @@ def _named(
             fits = one.type.lower() == lead.leads_to.lower()
             if same and fits and len(found) < MOST and not policy.out_of_scope(guard, one):
                 found.setdefault(one.key, one)
-    return list(found.values())
+    return [found[key] for key in sorted(found)]
 
 
 async def _unread(
     task: Task, lead: Lead, resource: ResourceId, ports: Ports, error: Terminal
 ) -> Result:
+    """Azure lets nobody see what belongs to it: told with its resource group."""
     reason = f"could not be read, so what belongs to it was not looked at: {error}"
+    told = await together(
+        ports,
+        resource,
+        task.change,
+        f"resources of this resource group {reason}. The guard's role needs the permissions that "
+        "`python -m guards role` prints",
+    )
+    if told is not None:
+        return told
     alert = Alert(
         alert_id=digest(resource.key, task.change.event_id, error.code),
         source=task.source,

@@ -23,8 +23,8 @@ from guards.engine.store import Conflict, Delete, Insert, Put, Row, Value, Write
 
 SCHEMA = "exportguard.gathered/1"
 
-MOST = 100
-"""Entries that are read, told and marked at a time; the rest follows."""
+MOST, MOST_PAGES = 100, 20
+"""Entries that are read or marked at a time, and how often for one alert; the rest follows."""
 
 LATE = timedelta(minutes=15)
 """A message that has not come by then is lost, and another one is put."""
@@ -102,14 +102,18 @@ async def note(ports: Ports, topic: Topic, key: str, said: Mapping[str, str]) ->
 
 
 async def entries(ports: Ports, topic: Topic) -> list[Entry]:
-    """What is gathered and not forgotten, the oldest first.
+    """The first hundred that are gathered, not forgotten or not told, the oldest first.
 
     Raises:
         Transient: the store cannot be reached.
     """
     rows = await ports.store.page(partition(topic.key), _ENTRY, MOST)
     now = ports.clock.now()
-    found = [one for one in map(_entry, rows) if one and now - one.at <= WINDOWS[topic.kind]]
+    found = [
+        one
+        for one in map(_entry, rows)
+        if one and (not one.told or now - one.at <= WINDOWS[topic.kind])
+    ]
     return sorted(found, key=lambda one: (one.at, one.key))
 
 
@@ -160,24 +164,36 @@ async def tell(ports: Ports, key: str) -> Result:
     if topic is None:
         return Result(None, reason="nothing is gathered that was not told")
     await ports.store.write(place, Put(_TOPIC, _topic_values(topic, None, now)))
-    rows = await ports.store.page(place, _ENTRY, MOST)
-    every = [one for one in map(_entry, rows) if one]
+    every, more = await _every(ports, place)
     new = sorted((one for one in every if not one.told), key=lambda one: (one.at, one.key))
     if not new:
         return Result(None, reason="nothing is gathered that was not told")
     alert = _alert(topic, new, now)
     await ports.alerts.put(alert.message())
     marks: list[Write] = [Put(one.key, _values(one, told=True)) for one in new]
-    marks += [
-        Delete(one.key) for one in every if one.told and now - one.at > WINDOWS[topic.kind]
-    ]
+    old = (one for one in every if one.told and now - one.at > WINDOWS[topic.kind])
+    marks += [Delete(one.key) for one in old]
     try:
-        await ports.store.write(place, *marks[:MOST])
+        for start in range(0, len(marks), MOST):
+            await ports.store.write(place, *marks[start : start + MOST])
     except Conflict:
         return Result(alert.outcome, alert.alert_id, "another instance tells as well")
-    if len(rows) >= MOST:
+    if more:
         await schedule(ports, topic)
     return Result(alert.outcome, alert.alert_id, alert.reason or "", topic.resource_id)
+
+
+async def _every(ports: Ports, place: str) -> tuple[list[Entry], bool]:
+    """All entries of a topic, and whether there are more than one alert can tell."""
+    found: list[Entry] = []
+    after = ""
+    for _ in range(MOST_PAGES):
+        rows = await ports.store.page(place, _ENTRY, MOST, after=after)
+        found += [one for one in map(_entry, rows) if one]
+        if len(rows) < MOST:
+            return found, False
+        after = rows[-1].key
+    return found, True
 
 
 def _alert(topic: Topic, new: Sequence[Entry], now: datetime) -> Alert:

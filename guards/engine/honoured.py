@@ -1,19 +1,22 @@
 """An exporter's export lasts: nothing is changed on the resource, and what stays open is told."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 from guards.engine import alerts
+from guards.engine import export_rows as rows
 from guards.engine.alerts import digest
-from guards.engine.exports import Grant, record
-from guards.engine.exposure import hands_out
+from guards.engine.exports import Grant, is_grant
 from guards.engine.follow_up import follow_up
 from guards.engine.look import Look, Result
-from guards.engine.model import Body, Outcome, Severity, Source
+from guards.engine.model import Body, Granter, Outcome, Severity, Source
 from guards.engine.shapes import timestamp
 from guards.engine.tasks import Task
 
 LOOK_AGAIN_S = 3600
 """Whether an export has ended is looked at so often, and when it must be over."""
+
+_SOON = timedelta(seconds=60)
 
 
 async def leave(look: Look, body: Body, grant: Grant) -> Result:
@@ -24,45 +27,62 @@ async def leave(look: Look, body: Body, grant: Grant) -> Result:
     Raises:
         Transient: the grant is not recorded, or what is open is not told.
     """
+    assert grant.at is not None
+    assert grant.until is not None
+    if grant.new:
+        ports, resource = look.ports, look.resource
+        await rows.keep_export(ports, resource, grant.caller, grant.at, grant.until)
+    result = await _told(look, body, grant)
+    await _look_again(look)  # last: what fails before comes again, and must not multiply
+    return result
+
+
+async def _told(look: Look, body: Body, grant: Grant) -> Result:
     assert grant.until is not None
     until = timestamp(grant.until)
     reason = f"left as it is while {grant.who} exports it, until {until} at the latest"
-    await _look_again(look, grant)
-    if grant.new and _is_grant(look):
-        await record(look, grant)  # only now: what is recorded is looked at again, come what may
-    verdict = look.judge(body)
-    if look.task.evidence is not None:
-        told = await follow_up(look, body, look.task.evidence, verdict)
+    verdict, held = look.judge(body), look.task.evidence
+    if held is not None:
+        told = await follow_up(look, body, held, verdict)
         if told is not None:
             return told
-    if verdict.to_close:
-        seen = look.seen(verdict.findings, (), alerts.worst(verdict.findings), body)
-        seen = replace(seen, alert_id=digest(look.resource.key, "exporter", until))
+    if grant.doubtful and look.task.source is Source.EVENT:
+        return await _tell_another(look, body, reason)
+    if verdict.to_close and not look.task.watch:
+        seen = look.seen(verdict.findings, (), alerts.worst(verdict.findings), body, event_id="")
+        seen = replace(seen, alert_id=digest(seen.alert_id, "exporter", until))
         reason += "; its settings are open, and are closed then"
-        return await look.tell(Outcome.DEFERRED, look.task.evidence or seen, reason)
-    if grant.expired and look.task.source is Source.EVENT:
+        return await look.tell(Outcome.DEFERRED, held or seen, reason)
+    if grant.expired and grant.new:
         seen = look.seen((), (), Severity.MEDIUM, body)
         reason += "; its entry among the policy's exporters has ended since it began: the next "
         return await look.tell(Outcome.REPORTED_ONLY, seen, f"{reason}export by it is cut")
     return Result(Outcome.EXEMPT, reason=reason)
 
 
-def _is_grant(look: Look) -> bool:
-    links = look.guard.links
-    return links is not None and hands_out(look.task.change, links.grants)
+async def _tell_another(look: Look, body: Body, reason: str) -> Result:
+    """Somebody else took a link about when the export began: told, since cutting ends both."""
+    verdict = replace(look, granter=Granter.UNKNOWN).judge(body)
+    seen = look.seen(verdict.findings, (), alerts.worst(verdict.findings, Severity.HIGH), body)
+    reason = (
+        f"a link was taken by somebody who is no exporter, or by nobody the event names; {reason}: "
+        "endGetAccess would end both"
+    )
+    return await look.tell(Outcome.REPORTED_ONLY, seen, reason)
 
 
-async def _look_again(look: Look, grant: Grant) -> None:
-    """One chain of looks for a grant: begun before it is recorded, and gone on with by each look.
+async def _look_again(look: Look) -> None:
+    """One look at a time is appointed, by the row of the export.
 
     Where the body shows no link, nothing would be known at the end that is not known now.
     """
-    task, links = look.task, look.guard.links
-    if not _is_grant(look) or links is None or not links.shown:
+    links, ports = look.guard.links, look.ports
+    if links is None or not links.shown or not is_grant(look):
         return
-    if not grant.new and (task.source is Source.EVENT or task.recheck):
+    known, now = await rows.export(ports, look.resource), ports.clock.now()
+    if known is None or (known.next_look is not None and known.next_look > now + _SOON):
         return
-    assert grant.until is not None
-    left = (grant.until - look.ports.clock.now()).total_seconds()
-    again = Task(task.change, task.source, look.now())
-    await look.ports.work.put(again.message(), min(left + 1, LOOK_AGAIN_S))
+    delay = min((known.until - now).total_seconds() + 1, LOOK_AGAIN_S)
+    again = Task(look.task.change, look.task.source, look.now(), watch=True)
+    await ports.work.put(again.message(), delay)
+    await rows.appoint(ports, look.resource, known, now + timedelta(seconds=delay))

@@ -135,7 +135,17 @@ class ResourceId:
     @property
     def key(self) -> str:
         """The form to compare by: lower case."""
-        return str(self).lower()
+        return folded(str(self))
+
+
+def folded(text: str) -> str:
+    """A name in the casing it is compared in; letters only Unicode calls alike stay different.
+
+    Else an exemption for `rg-backup` would cover a group that has the Kelvin sign for its k.
+    """
+    if text.isascii():
+        return text.lower()
+    return "".join(c.lower() if c.lower().upper() == c else c for c in text)
 
 
 _TENANT_ROLE = re.compile(

@@ -15,11 +15,20 @@ from guards.engine.catalogue import locate, own_operations
 from guards.engine.errors import Transient, Unreadable
 from guards.engine.events import clean
 from guards.engine.excerpt import excerpt
-from guards.engine.exports import FRESH, PENDING, is_fresh, remember
+from guards.engine.export_rows import keep_taken
+from guards.engine.exports import is_fresh
 from guards.engine.exposure import hands_out
 from guards.engine.follow_leads import Unfinished, follow
 from guards.engine.ids import ResourceId
-from guards.engine.later import FIRST_DELAY_S, about, give_up, put_off
+from guards.engine.later import (
+    FIRST_DELAY_S,
+    LONGEST_DELAY_S,
+    MOST_ATTEMPTS,
+    about,
+    delay_s,
+    give_up,
+    put_off,
+)
 from guards.engine.look import Result
 from guards.engine.model import Guard, Lead, Outcome, ResourceChange, Severity, Source
 from guards.engine.ports import Ports
@@ -93,18 +102,35 @@ def _batch(text: bytes) -> list[object]:
 async def on_work(text: bytes, ports: Ports) -> Result:
     """A message of `guard-work`: an intent that surfaced, a task put off, a re-check."""
     try:
-        topic = tasks.gathered(text)
+        topic, attempt = tasks.gathered(text)
         if topic:
-            return await gathering.tell(ports, topic)
+            return await _tell_gathered(topic, attempt, ports)
         task = tasks.parse(text)
     except Unreadable as e:
         return await _tell_unreadable(e, text, ports, Source.WORK)
     return await _on_change(task, ports)
 
 
+async def _tell_gathered(topic: str, attempt: int, ports: Ports) -> Result:
+    """What is gathered, told; in trouble later again, for days: the entries wait in the store."""
+    try:
+        return await gathering.tell(ports, topic)
+    except Transient as e:
+        if attempt >= 4 * MOST_ATTEMPTS:
+            reason = f"what was gathered under {topic} could not be told for days: {e}"
+            return await _tell_poison(reason, ports)
+        delay = delay_s(attempt)
+        await ports.work.put(gathering.message(topic, attempt + 1), delay)
+        return Result(Outcome.DEFERRED, reason=f"gathered alerts again in {delay:.0f} s: {e}")
+
+
 async def on_poison_work(text: bytes, ports: Ports) -> Result:
     """A message of `guard-work` that failed five times: told, with what it had seen."""
     reason = "a message of guard-work failed again and again and was given up"
+    topic, attempt = tasks.gathered(text)
+    if topic:
+        await ports.work.put(gathering.message(topic, attempt + 1), LONGEST_DELAY_S)
+        return Result(Outcome.DEFERRED, reason=reason)
     try:
         task = tasks.parse(text)
     except Unreadable:
@@ -161,9 +187,8 @@ async def _on_change(task: Task, ports: Ports) -> Result:
         else:
             result = await reconcile(task, found, resource, ports, deadline)
     except Unfinished as e:
-        rest = replace(task, done=e.done, attempt=0)
-        await ports.work.put(rest.message())
-        result = Result(Outcome.DEFERRED, reason=f"{e}: {e.done} are passed on, the rest follows")
+        await ports.work.put(replace(task, after=e.after, attempt=0).message())
+        result = Result(Outcome.DEFERRED, reason=f"{e}: the rest follows")
     except Transient as e:
         await _keep_grant(task, found, resource, ports)
         result = await put_off(task, e, ports)
@@ -177,14 +202,11 @@ async def _keep_grant(task: Task, found: Guard | Lead, resource: ResourceId, por
         Transient: it cannot be kept, so the event itself must come again.
     """
     change = task.change
-    if task.source is not Source.EVENT or not change.caller:
-        return
-    if isinstance(found, Lead):
-        if hands_out(change, found.grants):
-            raise Transient("who took links can only be learned from the event itself")
-    elif found.links is not None and hands_out(change, found.links.grants):
+    links = found.links if isinstance(found, Guard) else None
+    grants = found.grants if isinstance(found, Lead) else links.grants if links else ()
+    if task.source is Source.EVENT and change.caller and hands_out(change, grants):
         fresh = is_fresh(change, ports.clock.now())  # a late one matters if it is an exporter's
-        await remember(ports, resource, change, PENDING if fresh else FRESH)
+        await keep_taken(ports, resource, change, pending=fresh)
 
 
 async def _tell_misuse(change: ResourceChange, ports: Ports) -> None:

@@ -9,7 +9,7 @@ from guards.engine.alerts import Alert
 from guards.engine.catalogue import locate
 from guards.engine.errors import Transient, Unreadable
 from guards.engine.events import clean
-from guards.engine.exports import FRESH, keep
+from guards.engine.exports import keep
 from guards.engine.exposure import NOT_CUT, exposure_of, hands_out
 from guards.engine.look import Look, Result
 from guards.engine.model import Body, Guard, Outcome, Severity
@@ -48,7 +48,7 @@ async def recheck_if_early(look: Look, body: Body) -> None:
     early = in_progress(body) or (granted and not look.guard.exposure(body))
     if not early or look.task.recheck >= len(RECHECK_DELAYS_S):
         return
-    await keep(look, FRESH)
+    await keep(look)
     again = replace(look.task, recheck=look.task.recheck + 1, attempt=0, evidence=None)
     await look.ports.work.put(again.message(), RECHECK_DELAYS_S[look.task.recheck])
 
@@ -65,9 +65,6 @@ async def put_off(
     if ports.clock.now() - started >= GIVE_UP or task.attempt >= MOST_ATTEMPTS:
         reason = f"given up after {task.attempt} attempts in a day: {error}"
         return await give_up(task, reason, ports, intent)
-    if task.attempt == (TELL_OF_LINKS_AT if _of_link(task, ports) else TELL_AT):
-        reason = f"put off {task.attempt} times and tried again for a day: {error}"
-        await ports.alerts.put(about(task, Outcome.DEFERRED, reason, ports).message())
     delay = delay_s(task.attempt)
     delay = max(delay, min(error.retry_after or 0, 3600))
     alert_id = task.evidence.alert_id if task.evidence else ""
@@ -78,7 +75,18 @@ async def put_off(
             await ports.work.update(intent, task.again().message(), delay)
         except Transient as e:
             log.warning("intent could not be put off and surfaces by itself: %s", e)
+    if task.attempt == (TELL_OF_LINKS_AT if _of_link(task, ports) else TELL_AT):
+        await _tell_of_delay(task, error, ports)
     return Result(Outcome.DEFERRED, alert_id, f"again in {delay:.0f} s: {error}")
+
+
+async def _tell_of_delay(task: Task, error: Transient, ports: Ports) -> None:
+    """That something is being put off; without this note it goes on all the same."""
+    reason = f"put off {task.attempt} times and tried again for a day: {error}"
+    try:
+        await ports.alerts.put(about(task, Outcome.DEFERRED, reason, ports).message())
+    except Transient as e:
+        log.warning("that %s is put off could not be told: %s", task.change.resource[:300], e)
 
 
 async def give_up(task: Task, reason: str, ports: Ports, intent: Receipt | None = None) -> Result:

@@ -60,6 +60,8 @@ class Look:
     policy: Policy
     deadline: float
     granter: Granter = Granter.NOBODY
+    saved: tuple[Body, ...] = ()
+    """Of an earlier look that goes on as another violation: bodies that must not be lost."""
 
     @property
     def is_write(self) -> bool:
@@ -178,6 +180,7 @@ class Look:
             severity=severity,
             seen_at=self.now(),
             policy_hash=self.policy.hash,
+            saved=self.saved,
         )
 
     async def tell(
@@ -192,6 +195,7 @@ class Look:
 
         What a person must look at is never less than high.
         """
+        cut = evidence.cut if cut == NOT_CUT else cut
         open_still = outcome in (Outcome.BLOCKED, Outcome.NOT_REVERTED)
         least = Severity.HIGH if open_still else Severity.LOW
         alert = Alert(

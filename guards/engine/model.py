@@ -248,7 +248,8 @@ type TypePolicy = Mapping[str, RuleSettings]
 class Children:
     """Child resources to list when ARM refuses a PATCH, and the sentence that explains them.
 
-    Where the option of this name of the rule says `delete`, they are saved and deleted.
+    Where the option of this name of the rule says `delete`, they are saved and deleted. Azure's
+    refusal has `word` in it, in lower case, if it is about them.
     """
 
     type: str
@@ -256,6 +257,7 @@ class Children:
     explanation: str
     rule: str = ""
     option: str = ""
+    word: str = ""
 
 
 @dataclass(frozen=True, slots=True)

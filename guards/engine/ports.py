@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -92,6 +92,23 @@ class Clock(Protocol):
         ...
 
 
+class Recent:
+    """Pairs of names, the last thousand, in this process only."""
+
+    def __init__(self) -> None:
+        self._kept: dict[tuple[str, str], None] = {}
+
+    def add(self, one: str, other: str) -> None:
+        """Remember a pair; the oldest is forgotten for it."""
+        self._kept[one, other] = None
+        if len(self._kept) > 1000:
+            del self._kept[next(iter(self._kept))]
+
+    def has(self, one: str, other: str) -> bool:
+        """Whether a pair is remembered."""
+        return (one, other) in self._kept
+
+
 @dataclass(frozen=True, slots=True)
 class Ports:
     """Everything the engine may touch.
@@ -102,6 +119,7 @@ class Ports:
         own_names: how Azure may name that identity as a writer (`systemData.lastModifiedBy`).
         sleep: lets seconds pass.
         store: what all instances know together; most events never ask it.
+        recent: events of links that this process has cut.
         cap: GUARD_MODE.
         budget_s: seconds for one look; Event Grid waits 30 s for an answer.
     """
@@ -117,6 +135,7 @@ class Ports:
     store: Store
     sleep: Callable[[float], Awaitable[None]]
     leads: tuple[Lead, ...] = ()
+    recent: Recent = field(default_factory=Recent)
     cap: Mode = Mode.ENFORCE
     budget_s: float = 20.0
 

@@ -33,7 +33,7 @@ from guards.engine.model import (
     Step,
 )
 from guards.engine.ports import Ports
-from guards.engine.rules import in_progress, text_at
+from guards.engine.rules import in_progress, text_at, with_known
 from guards.engine.tasks import Evidence, Task
 
 OUT_OF_SCOPE = Result(None, reason="out of scope: the policy looks at nothing here")
@@ -88,6 +88,8 @@ async def _judge(look: Look, body: Body) -> Result:
 
     grant = await grant_of(look, body)
     look = replace(look, granter=grant.granter)
+    if grant.spent and look.guard.links is not None and not look.guard.links.shown:
+        body = with_known(body, granted=False)
     if grant.granter is Granter.EXPORTER:
         return replace(await leave(look, body, grant), granter=grant.granter)
     return replace(await _act(look, body), granter=grant.granter)
@@ -101,7 +103,7 @@ async def _act(look: Look, body: Body) -> Result:
         if result is not None:
             return result
         if goes_on(held, verdict):
-            look = replace(look, task=replace(look.task, evidence=None))
+            look = replace(look, task=replace(look.task, evidence=None), saved=held.saved)
     if not verdict.findings:
         if verdict.exempted:
             return Result(Outcome.EXEMPT, reason=verdict.leave())

@@ -40,8 +40,10 @@ async def fight(look: Look) -> str | None:
         rounds = await gathering.entries(look.ports, topic)
         others = [one for one in rounds if one.key != this.key]
         known = by in {one.said.get("by") for one in others}
-        if known and len(rounds) > FIGHT_FROM and not this.told:
+        counted = known and len(rounds) > FIGHT_FROM and not this.told
+        if counted or not all(one.told for one in others):
             await gathering.schedule(look.ports, topic)
+        if counted:
             return None
         await gathering.told(look.ports, topic, this)
     except Transient as e:

@@ -50,9 +50,9 @@ async def carry_out(look: Look, body: Body, plan: Plan) -> Done:
                 await _deleted(look, step)
             case Patch():
                 try:
-                    after = await _patched(look, step, revoked=done.cut is not NOT_CUT)
+                    after = await _patched(look, step, revoked=done.cut != NOT_CUT)
                 except GuardError as e:
-                    if done.cut is NOT_CUT:
+                    if done.cut == NOT_CUT:
                         raise
                     return replace(done, failed=e)
                 done = replace(done, after=look.carried(body, after))
@@ -105,7 +105,9 @@ async def _patched(look: Look, step: Patch, *, revoked: bool) -> Body:
     except GuardError as e:
         if not revoked or e.status != 409 or e.code == "ScopeLocked":
             raise
-        await _end_access(look)
+        body = await look.ports.arm.get(look.resource, look.guard.api_version, look.deadline)
+        if look.link_is_out(body):
+            await _end_access(look)
         raise Transient(f"refused, maybe for another link, which was cut: {e}", status=409) from e
 
 

@@ -7,7 +7,6 @@ properties (`id`, `dequeueCount`, ...), which the host would overwrite.
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
@@ -15,6 +14,7 @@ from pydantic.alias_generators import to_camel
 
 from guards.engine.errors import Unreadable
 from guards.engine.events import clean
+from guards.engine.exposure import NOT_CUT, Cut
 from guards.engine.model import (
     Body,
     Caller,
@@ -25,7 +25,7 @@ from guards.engine.model import (
     Severity,
     Source,
 )
-from guards.engine.shapes import caller_json, finding_json, timestamp
+from guards.engine.shapes import caller_json, finding_json, moment, timestamp
 
 SCHEMA = "exportguard.work/1"
 
@@ -43,6 +43,8 @@ class Evidence:
     accepted: bool = False
     saved: tuple[Body, ...] = ()
     """Bodies of children that are deleted, or about to be."""
+    cut: Cut = NOT_CUT
+    """When a link was cut, if it was."""
 
     def covers(self, findings: Iterable[Finding]) -> bool:
         """Whether it holds a finding of each of these rules."""
@@ -59,8 +61,10 @@ class Task:
     attempt: int = 0
     recheck: int = 0
     evidence: Evidence | None = None
-    done: int = 0
-    """How many of the resources that a lead names have been passed on."""
+    after: str = ""
+    """Of the resources that a lead names, the last that was passed on, in the order of IDs."""
+    watch: bool = False
+    """Whether it only looks if an export has ended."""
 
     def again(self) -> "Task":
         """The next attempt of the same look."""
@@ -80,7 +84,8 @@ class Task:
             "recheck": self.recheck,
             "change": _change_json(self.change),
             "evidence": _evidence_json(self.evidence) if self.evidence else None,
-            "done": self.done,
+            "after": self.after,
+            "watch": self.watch,
         }
 
 
@@ -114,6 +119,7 @@ def _evidence_json(evidence: Evidence) -> dict[str, Any]:
         "policyHash": evidence.policy_hash,
         "accepted": evidence.accepted,
         "saved": list(evidence.saved),
+        "cut": {"revokedAt": evidence.cut.revoked_at, "state": evidence.cut.state},
     }
 
 
@@ -122,10 +128,10 @@ class _Model(BaseModel):
 
 
 def _moment(text: str) -> str:
-    moment = datetime.fromisoformat(text)
-    if moment.tzinfo is None:
-        raise ValueError("a time without its zone")
-    return timestamp(moment)
+    found = moment(text)
+    if found is None:
+        raise ValueError("no time with its zone")
+    return timestamp(found)
 
 
 _Short = Annotated[str, Field(max_length=256), AfterValidator(clean)]
@@ -173,6 +179,11 @@ class _Setting(_Model):
     after: _Value | None
 
 
+class _CutRead(_Model):
+    revoked_at: _Time | None = None
+    state: _Short | None = None
+
+
 class _Evidence(_Model):
     alert_id: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
     findings: Annotated[list[_Finding], Field(max_length=64)]
@@ -182,6 +193,7 @@ class _Evidence(_Model):
     policy_hash: Annotated[str, Field(pattern=r"^([0-9a-f]{64})?$")]
     accepted: bool
     saved: Annotated[list[dict[str, Any]], Field(max_length=64)] = []
+    cut: _CutRead = _CutRead()
 
 
 class _Message(_Model):
@@ -192,22 +204,25 @@ class _Message(_Model):
     recheck: Annotated[int, Field(ge=0, le=10)]
     change: _Change
     evidence: _Evidence | None
-    done: Annotated[int, Field(ge=0, le=1_000_000)] = 0
+    after: Annotated[str, Field(max_length=2048)] = ""
+    watch: bool = False
 
 
 class _Gathered(_Model):
     schema_: Annotated[Literal["exportguard.gathered/1"], Field(alias="schema")]
     topic: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    attempt: Annotated[int, Field(ge=0, le=10_000)] = 0
 
 
-def gathered(text: bytes) -> str:
-    """The key of what a message says is to be told together; "" if it is another message."""
+def gathered(text: bytes) -> tuple[str, int]:
+    """The key of what a message says is to be told together, and the attempt; "" if it is none."""
     if b"exportguard.gathered/" not in text:
-        return ""
+        return "", 0
     try:
-        return _Gathered.model_validate_json(text).topic
+        read = _Gathered.model_validate_json(text)
     except ValidationError:
-        return ""
+        return "", 0
+    return read.topic, read.attempt
 
 
 def parse(text: str | bytes) -> Task:
@@ -232,7 +247,8 @@ def parse(text: str | bytes) -> Task:
         attempt=read.attempt,
         recheck=read.recheck,
         evidence=_evidence(read.evidence) if read.evidence else None,
-        done=read.done,
+        after=read.after,
+        watch=read.watch,
     )
 
 
@@ -241,4 +257,5 @@ def _evidence(read: _Evidence) -> Evidence:
     fields["findings"] = tuple(Finding(**finding) for finding in fields["findings"])
     fields["changes"] = tuple(Change(**change) for change in fields["changes"])
     fields["saved"] = tuple(fields["saved"])
+    fields["cut"] = Cut(**fields["cut"])
     return Evidence(**fields)

@@ -58,7 +58,7 @@ async def test_an_exporters_grant_is_recorded_and_nothing_is_changed(
     world = world_of(closed_disk(resource, diskState="ActiveSAS"), hours=hours)
     result = await world.event(backup(resource, at=START, **data))
     assert (result.outcome, world.alerts, world.changed) == (Outcome.EXEMPT, [], False)
-    (known,) = world.remembered
+    (known,) = world.exports
     assert (known["resource"], known["principal"]) == (resource, BACKUP_ID)
     assert known["until"] == (START + timedelta(seconds=lasts_s)).isoformat()
     assert world.trouble.count("arm") == 1
@@ -69,7 +69,7 @@ async def test_an_exporter_may_be_listed_by_its_app() -> None:
     """Azure's own products are known by their app ID."""
     world = world_of(out(), principals=[SCANNER_ID.upper()])
     await world.event(grant(claims={"appid": SCANNER_ID}, authorization=None))
-    assert (world.changed, world.alerts, len(world.remembered)) == (False, [], 1)
+    assert (world.changed, world.alerts, len(world.exports)) == (False, [], 1)
 
 
 @pytest.mark.parametrize(
@@ -213,5 +213,5 @@ async def test_a_strangers_fresh_grant_is_cut_while_an_exporter_is_at_work() -> 
     await world.event(backup(at=START))
     world.clock.passed = 60
     await world.event(grant(at=START + timedelta(seconds=59)))
-    assert (world.link_is_out(), world.remembered) == (False, [])
+    assert (world.link_is_out(), world.exports) == (False, [])
     assert (world.alert["outcome"], world.alert["severity"]) == ("reverted", "critical")

@@ -36,7 +36,7 @@ async def test_an_exporters_grant_that_is_put_off_is_honoured_later(call: str) -
     await world.pass_time(60)
     await world.event(event(id="tag"))
     assert not world.changed
-    assert [row["principal"] for row in world.remembered] == [BACKUP_ID]
+    assert [row["principal"] for row in world.exports] == [BACKUP_ID]
     assert [delay for delay in world.delays if delay > 3000] == world.delays
     assert len(world.intents) == 1
 
@@ -75,7 +75,7 @@ async def test_an_exporters_grant_behind_the_guards_own_write_is_honoured() -> N
     world.properties()["provisioningState"] = "Succeeded"
     await world.pass_time(60)
     assert not world.changed
-    assert [row["principal"] for row in world.remembered] == [BACKUP_ID]
+    assert [row["principal"] for row in world.exports] == [BACKUP_ID]
     assert len(world.intents) == 1
 
 
@@ -100,4 +100,4 @@ async def test_doubled_events_at_the_same_time_end_no_export() -> None:
     events = [backup(at=START), event(id="tag"), late, backup(at=START)]
     await asyncio.gather(*map(world.event, events))
     await world.pass_time(60)
-    assert (world.changed, world.link_is_out(), len(world.remembered)) == (False, True, 1)
+    assert (world.changed, world.link_is_out(), len(world.exports)) == (False, True, 1)

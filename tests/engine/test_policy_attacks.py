@@ -8,10 +8,10 @@ import pytest
 from guards import GUARDS
 from guards.engine import policy
 from guards.engine.errors import Transient
+from guards.engine.ids import folded
 from guards.engine.policy import Policy, PolicyError
 from guards.engine.policy.changes import loosened
 from guards.engine.policy.notices import changed
-from guards.engine.policy.scopes import folded
 from tests.engine.policies import BOTH_RULES, exemption, made, on_disks, rules_of, tag
 from tests.engine.samples import GROUP, disk, event
 from tests.engine.world import World

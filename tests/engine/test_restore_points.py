@@ -95,7 +95,7 @@ async def test_a_revocation_that_is_put_off_is_made_later(error: Exception) -> N
     await world.settle()
     assert revoked(world) == [COPY_ID.lower()] * 2
     assert (world.alert["outcome"], world.alert["severity"]) == ("reverted", "critical")
-    assert world.remembered == []
+    assert world.exports == []
 
 
 async def test_a_refused_revocation_is_told() -> None:
@@ -117,7 +117,7 @@ async def test_an_exporters_links_to_copies_are_left_and_never_told(
     await world.event(arriving)
     await world.settle()
     assert (revoked(world), world.alerts) == ([], [])
-    assert [row["principal"] for row in world.remembered] == [BACKUP_ID]
+    assert [row["principal"] for row in world.exports] == [BACKUP_ID]
     await world.event(arriving)
     await world.settle()
     assert (revoked(world), world.alerts) == ([], [])
@@ -134,7 +134,7 @@ async def test_links_to_all_copies_are_all_revoked() -> None:
     assert world.outcomes == ["reverted"] * 4
     assert {alert["severity"] for alert in world.alerts} == {"critical"}
     assert {alert["exposure"]["grantedAt"] for alert in world.alerts} == {all_of()["eventTime"]}
-    assert world.remembered == []
+    assert world.exports == []
 
 
 async def test_what_does_not_fit_the_budget_is_revoked_as_well() -> None:
@@ -162,7 +162,7 @@ async def test_links_to_all_copies_of_nobody_known_are_told(arriving: dict[str, 
     world = World(*COPIES)
     await world.event(arriving)
     await world.settle()
-    assert (revoked(world), world.remembered) == ([], [])
+    assert (revoked(world), world.exports) == ([], [])
     assert world.outcomes == ["reported only"] * 4
     assert {alert["severity"] for alert in world.alerts} == {"high"}
 
@@ -185,5 +185,5 @@ async def test_a_forged_message_about_a_restore_point_revokes_nothing() -> None:
     world = World(*COPIES)
     await world.message(Task(parse(all_of()), Source.EVENT, timestamp(START)).message())
     await world.settle()
-    assert (revoked(world), world.remembered) == ([], [])
+    assert (revoked(world), world.exports) == ([], [])
     assert world.outcomes == ["reported only"] * 4

@@ -11,7 +11,7 @@ from guards.engine.look import Result
 from guards.engine.model import Body, Mode
 from guards.engine.policy import Policy
 from guards.engine.ports import Ports
-from tests.engine.samples import DISK_ID, GUARD_ID
+from tests.engine.samples import DISK_ID, GUARD_ID, event
 from tests.fakes import START, Arm, Clock, Crash, Message, Queue, Store, Trouble
 
 
@@ -123,9 +123,17 @@ class World:
         return [alert["outcome"] for alert in self.alerts]
 
     @property
-    def remembered(self) -> list[dict[str, Any]]:
-        """What the shared state knows of exports."""
-        return [dict(row.values) for row in self.store.rows.get("exports", {}).values()]
+    def exports(self) -> list[dict[str, Any]]:
+        """The exporters' exports that the shared state knows of."""
+        rows = self.store.rows.get("exports", {}).values()
+        return [dict(row.values) for row in rows if row.values.get("until")]
+
+    async def spares_the_next_link(self, resource_id: str = DISK_ID) -> bool:
+        """Whether a link of nobody known, some minutes later, is left alone."""
+        await self.pass_time(300)
+        self.opened(resource_id)
+        await self.event(event(resource=resource_id, id="of another time"))
+        return self.link_is_out(resource_id)
 
     @property
     def changed(self) -> bool:

@@ -25,14 +25,14 @@ from datetime import UTC, datetime
 from itertools import combinations
 from typing import Any
 
-from guards.engine.ids import ResourceId
+from guards.engine.ids import ResourceId, folded
 from guards.engine.model import Body, Caller, Guard, Mode, TypePolicy
 from guards.engine.notify.routes import Routes
 from guards.engine.policy import file, notify, text
 from guards.engine.policy.entries import TagModel
 from guards.engine.policy.exemptions import Exemption, Tag, moment
 from guards.engine.policy.exporters import Exporter, allowing, by_principal
-from guards.engine.policy.scopes import Index, Parts, Scope, folded, parts_of
+from guards.engine.policy.scopes import Index, Parts, Scope, parts_of
 from guards.engine.policy.settings import Given, capped, laid, looser, of_profile, strictest
 from guards.engine.policy.shape import Profile
 from guards.engine.policy.text import Document, Mistake, Path, PolicyError, place

@@ -12,11 +12,11 @@ from datetime import datetime
 from typing import Any
 
 from guards.engine.events import clean
+from guards.engine.ids import folded
 from guards.engine.model import Guard
 from guards.engine.policy import Layer, Policy
 from guards.engine.policy.exemptions import Exemption
 from guards.engine.policy.exporters import Exporter, by_principal, named
-from guards.engine.policy.scopes import folded
 from guards.engine.policy.settings import laid, loosening, of_profile, values
 from guards.engine.policy.shape import Profile
 

@@ -12,8 +12,9 @@ from datetime import UTC, date, datetime, time, timedelta
 from guards.engine import alerts
 from guards.engine.alerts import Alert
 from guards.engine.events import clean
+from guards.engine.ids import folded
 from guards.engine.model import Outcome, Severity, Source
-from guards.engine.policy.scopes import Scope, folded
+from guards.engine.policy.scopes import Scope
 from guards.engine.shapes import timestamp
 
 LONGEST = timedelta(days=366)

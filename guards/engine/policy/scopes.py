@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from guards.engine.ids import ResourceId
+from guards.engine.ids import ResourceId, folded
 
 _FORM = (
     "a scope is /subscriptions/GUID, /subscriptions/GUID/resourceGroups/NAME or a resource ID; "
@@ -24,16 +24,6 @@ _MAX_STARS = 8
 
 type Parts = tuple[str, ...]
 """Subscription, resource group, type and name, lower case; a scope may have fewer."""
-
-
-def folded(text: str) -> str:
-    """A name in the casing it is compared in; letters only Unicode calls alike stay different.
-
-    Else an exemption for `rg-backup` would cover a group that has the Kelvin sign for its k.
-    """
-    if text.isascii():
-        return text.lower()
-    return "".join(c.lower() if c.lower().upper() == c else c for c in text)
 
 
 def parts_of(resource: ResourceId) -> Parts:

@@ -6,10 +6,11 @@ Whatever the resource turns out to be, each of its settings is between `strictes
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from guards.engine.ids import folded
 from guards.engine.model import Guard, Mode, TypePolicy
 from guards.engine.policy import Layer, Policy, chained, overlays
 from guards.engine.policy.exemptions import Exemption, Tag
-from guards.engine.policy.scopes import Scope, folded, matches
+from guards.engine.policy.scopes import Scope, matches
 from guards.engine.policy.settings import capped, loosest, strictest
 
 type Place = tuple[str | None, ...]

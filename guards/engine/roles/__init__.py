@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from guards.engine.policy.scopes import folded, matches
+from guards.engine.ids import folded
+from guards.engine.policy.scopes import matches
 from guards.engine.roles import definition
 from guards.engine.roles.definition import Entry, Pattern
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from guards.engine.errors import Unreadable
 from guards.engine.events import clean
-from guards.engine.policy.scopes import folded
+from guards.engine.ids import folded
 
 MOST_PATTERNS = 10_000
 """Patterns in all lists of one definition."""
