@@ -13,11 +13,12 @@ from guards.engine import export_rows as rows
 from guards.engine.alerts import Alert, digest
 from guards.engine.catalogue import by_type
 from guards.engine.errors import Gone, Terminal, Transient, Unreadable
+from guards.engine.exports import is_fresh
 from guards.engine.exposure import hands_out
 from guards.engine.ids import ResourceId
 from guards.engine.later import RECHECK_DELAYS_S
 from guards.engine.look import Result
-from guards.engine.model import Body, Lead, Mode, Outcome, Severity, Source
+from guards.engine.model import Body, Lead, Mode, Outcome, ResourceChange, Severity, Source
 from guards.engine.policy import Policy
 from guards.engine.ports import Ports
 from guards.engine.repeats import together
@@ -59,8 +60,12 @@ async def follow(
     policy = await ports.policy()
     if ports.cap is Mode.OFF:
         return Result(None, reason="out of scope: GUARD_MODE is off")
-    granted = await _is_grant(task, lead, resource, ports)
-    if not granted and task.source is Source.EVENT and not await _its_turn(task, resource, ports):
+    granted = await _grant(task, lead, resource, ports)
+    if (
+        granted is None
+        and task.source is Source.EVENT
+        and not await _its_turn(task, resource, ports)
+    ):
         return Result(None, reason="it was written a moment ago, and is looked at again then")
     try:
         bodies = await _bodies(lead, resource, ports, deadline)
@@ -79,7 +84,12 @@ async def follow(
 
 
 async def _pass_on(
-    task: Task, found: list[ResourceId], ports: Ports, deadline: float, *, granted: bool
+    task: Task,
+    found: list[ResourceId],
+    ports: Ports,
+    deadline: float,
+    *,
+    granted: tuple[ResourceChange, bool] | None,
 ) -> None:
     """A message for each, at least one of them whatever the time."""
     rest = [one for one in found if one.key > task.after]
@@ -87,24 +97,36 @@ async def _pass_on(
         if number and ports.clock.monotonic() > deadline:
             raise Unfinished(rest[number - 1].key)
         change = replace(task.change, resource=str(one))
-        if granted:
-            await rows.keep_taken(ports, one, change, pending=True)
+        if granted is not None:
+            believed, pending = granted
+            await rows.keep_taken(ports, one, believed, pending=pending)
         look = Task(change, task.source, timestamp(ports.clock.now()))
         await ports.work.put(look.message(), number // A_SECOND)
 
 
-async def _is_grant(task: Task, lead: Lead, resource: ResourceId, ports: Ports) -> bool:
-    """Whether links to all that the lead names were taken just now; kept for later looks.
+async def _grant(
+    task: Task, lead: Lead, resource: ResourceId, ports: Ports
+) -> tuple[ResourceChange, bool] | None:
+    """What is believed of who took links to all that the lead names, and whether just now.
+
+    It is kept for later looks, which believe no message about it. None if no links were taken.
 
     Raises:
         Transient: it cannot be kept, so the event itself must come again.
     """
-    if not hands_out(task.change, lead.grants) or not task.change.caller:
-        return False
+    change = task.change
+    if not hands_out(change, lead.grants) or not change.caller:
+        return None
     if task.source is Source.EVENT:
-        await rows.keep_taken(ports, resource, task.change, pending=True)
-        return True
-    return await rows.taken(ports, resource, task.change) is not None
+        fresh = is_fresh(change, ports.clock.now())
+        await rows.keep_taken(ports, resource, change, pending=fresh)
+        return change, fresh
+    known = await rows.taken(ports, resource, change)
+    if known is None:
+        return None
+    request = replace(change.request, duration_s=known.asked_s)
+    at = known.at.isoformat()
+    return replace(change, caller=known.caller, event_time=at, request=request), known.pending
 
 
 async def _its_turn(task: Task, resource: ResourceId, ports: Ports) -> bool:

@@ -31,6 +31,7 @@ LATE = timedelta(minutes=15)
 
 _TOPIC, _ENTRY = "t", "e|"
 _ROOM_FOR_MORE = 40
+_MOST_CALLERS = 5
 
 
 class Kind(StrEnum):
@@ -43,7 +44,7 @@ class Kind(StrEnum):
 WINDOWS = {Kind.REFUSED: timedelta(hours=24), Kind.FIGHT: timedelta(hours=1)}
 """An entry that is older is forgotten, and the same again is news."""
 
-DELAYS_S = {Kind.REFUSED: (30, 600), Kind.FIGHT: (3600, 3600)}
+DELAYS_S = {Kind.REFUSED: (30, 3600), Kind.FIGHT: (3600, 3600)}
 """Seconds from an entry until all are told: the first time, and soon after another telling."""
 
 
@@ -70,6 +71,11 @@ class Entry:
     said: Mapping[str, str]
     at: datetime
     told: bool
+
+    @property
+    def name(self) -> str:
+        """Which resource, of a refused one."""
+        return self.said.get("", "")
 
     @property
     def line(self) -> str:
@@ -197,10 +203,12 @@ async def _every(ports: Ports, place: str) -> tuple[list[Entry], bool]:
 
 
 def _alert(topic: Topic, new: Sequence[Entry], now: datetime) -> Alert:
-    start = f"{len(new)} {topic.words}: "
-    shown = _shown(new, alerts.MAX_REASON - len(start) - _ROOM_FOR_MORE)
-    more = f"; and {len(new) - len(shown)} more" if len(new) > len(shown) else ""
     fight = topic.kind is Kind.FIGHT
+    who = "" if fight else f" (written by {_callers(new)})"
+    start = f"{len(new)} {topic.words}{who}: "
+    lines = [one.line if fight else one.name for one in new]
+    shown = _shown(lines, alerts.MAX_REASON - len(start) - _ROOM_FOR_MORE)
+    more = f"; and {len(new) - len(shown)} more" if len(new) > len(shown) else ""
     return Alert(
         alert_id=alerts.digest(topic.key, [[one.key, timestamp(one.at)] for one in new]),
         source=Source.WORK,
@@ -213,15 +221,21 @@ def _alert(topic: Topic, new: Sequence[Entry], now: datetime) -> Alert:
     )
 
 
-def _shown(new: Sequence[Entry], room: int) -> list[str]:
-    """As many entries as so many characters hold, for people."""
-    lines: list[str] = []
-    for line in (one.line for one in new):
+def _callers(new: Sequence[Entry]) -> str:
+    """Each once, the first few."""
+    every = list(dict.fromkeys(one.said.get("by", "") for one in new))
+    return clean(", ".join(every[:_MOST_CALLERS]), 600) + (", …" * (len(every) > _MOST_CALLERS))
+
+
+def _shown(lines: Sequence[str], room: int) -> list[str]:
+    """As many as so many characters hold, for people."""
+    shown: list[str] = []
+    for line in lines:
         room -= len(line) + len("; ")
         if room < 0:
             break
-        lines.append(line)
-    return lines
+        shown.append(line)
+    return shown
 
 
 def _values(entry: Entry, *, told: bool = False) -> dict[str, Value]:

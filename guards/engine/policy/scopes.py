@@ -21,15 +21,15 @@ _GUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}|\*")
 _GROUP = re.compile(r"[\w().*-]{1,90}")
 _NAME = re.compile(r"[a-z0-9_*][a-z0-9_.()*-]{0,259}")
 _MAX_STARS = 8
+_GROUPS = 2
+"""The parts of a scope that is a resource group, or a pattern of them."""
 
 type Parts = tuple[str, ...]
 """Subscription, resource group, type and name, lower case; a scope may have fewer."""
 
 
 def parts_of(resource: ResourceId) -> Parts:
-    """What scopes are compared with; of what lies in no group the subscription alone."""
-    if not resource.group:
-        return (folded(resource.subscription),)
+    """What scopes are compared with; the group of what lies in none is empty."""
     return (
         folded(resource.subscription),
         folded(resource.group),
@@ -117,7 +117,12 @@ class Scope:
         return len(self.parts), sum(map(len, self.parts)) - stars, -stars
 
     def covers(self, parts: Parts) -> bool:
-        """Whether it holds for a resource, or includes another scope, with these parts."""
+        """Whether it holds for a resource, or includes another scope, with these parts.
+
+        What lies in no group is in none of all groups; its own ID may have `*` there.
+        """
+        if len(self.parts) == _GROUPS and parts[1:_GROUPS] == ("",):
+            return False
         return len(self.parts) <= len(parts) and all(map(matches, self.parts, parts))
 
     def holds_for(self, resource: ResourceId) -> bool:
@@ -207,10 +212,11 @@ class Index[T]:
         """The values of all scopes that cover these parts."""
         found: list[T] = []
         nodes = [self._root]
-        for part in parts:
+        for depth, part in enumerate(parts, 1):
             nodes = [inner for node in nodes if node.names for inner in node.names.found(part)]
             if not nodes:
                 break
-            for node in nodes:
-                found += node.here
+            if part or depth != _GROUPS:  # see `Scope.covers`
+                for node in nodes:
+                    found += node.here
         return found
