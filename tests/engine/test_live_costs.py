@@ -177,11 +177,11 @@ async def test_a_case_costs_the_messages_and_rows_that_the_page_says(case: str) 
     assert calls_of(world, "store") == expected["table"]
 
 
-@pytest.mark.parametrize(("rules", "asked"), [("", 0), (ELSEWHERE, 1)], ids=["", "exporter"])
+@pytest.mark.parametrize(("rules", "asked"), [("", 0), (ELSEWHERE, 2)], ids=["", "exporter"])
 async def test_between_event_and_revocation_there_are_one_get_and_the_intent(
     rules: str, asked: int
 ) -> None:
-    """And one read of the table where somebody may export; everything else waits."""
+    """And two reads of the table where somebody may export; everything else waits."""
     world = await one(DISK_GRANT, DISK_ID, disk(**OUT), rules=rules)
     before = world.trouble.calls[: world.trouble.calls.index("arm.post")]
     outside = [call for call in before if call.partition(".")[0] in ("arm", "work", "store")]
