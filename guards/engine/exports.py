@@ -209,5 +209,9 @@ async def settle(look: Look) -> None:
         return
     try:
         await rows.keep_taken(look.ports, look.resource, change, pending=False, cut=True)
+        known = await rows.export(look.ports, look.resource) if covered else None
+        at = moment(change.event_time)
+        if known is not None and at is not None and known.at <= at:
+            await rows.end_export(look.ports, look.resource, known)  # its link ended as well
     except Transient as e:
         log.warning("that a link to %s was cut is not recorded: %s", look.resource, e)

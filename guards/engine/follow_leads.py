@@ -2,7 +2,7 @@
 
 One read of the lead, or of its children by pages; then a message for each resource it names. Every
 message is a look of its own, with the usual budget, and any of them may come twice. Whoever writes
-a lead again and again leads to one look at its resources in half a minute, not to many.
+a lead again and again leads to one look at its resources in ten seconds, not to many.
 """
 
 import logging
@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 MOST = 20_000
 """Resources that one lead leads to; a scale set has a thousand machines at most."""
 
-APART_S = 30
+APART_S = 10
 """Seconds between two looks at all that a lead names, however often it is written."""
 
 A_SECOND = 20

@@ -167,9 +167,12 @@ async def tell(ports: Ports, key: str) -> Result:
     place, now = partition(key), ports.clock.now()
     row = await ports.store.get(place, _TOPIC)
     topic = _topic(row) if row else None
-    if topic is None:
+    if row is None or topic is None:
         return Result(None, reason="nothing is gathered that was not told")
-    await ports.store.write(place, Put(_TOPIC, _topic_values(topic, None, now)))
+    try:
+        await ports.store.write(place, Put(_TOPIC, _topic_values(topic, None, now), row.etag))
+    except Conflict:  # another message tells, or has just been appointed
+        return Result(None, reason="what is gathered is told by another message")
     every, more = await _every(ports, place)
     new = sorted((one for one in every if not one.told), key=lambda one: (one.at, one.key))
     if not new:

@@ -148,13 +148,15 @@ async def on_poison_events(text: bytes, ports: Ports) -> list[Result]:
     results: list[Result] = []
     try:
         changes = [events.parse(event) for event in _batch(text)]
-        guarded = [change for change in changes if locate(change, ports.guards, ports.leads)]
+        found = [(change, locate(change, ports.guards, ports.leads)) for change in changes]
+        guarded = [(change, located) for change, located in found if located]
     except Unreadable:
         guarded = []
     if not guarded:
         return [await _tell_poison(f"{reason} and was given up: {excerpt(text)}", ports)]
-    for change in guarded:
+    for change, located in guarded:
         task = Task(change, Source.EVENT, first_seen=now)
+        await _keep_grant(task, *located, ports)
         await ports.work.put(task.message(), FIRST_DELAY_S)
         alert = about(task, Outcome.DEFERRED, f"{reason}; looked at again", ports)
         await ports.alerts.put(alert.message())

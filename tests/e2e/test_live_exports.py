@@ -97,7 +97,7 @@ async def test_a_link_taken_while_the_first_is_cut_is_cut_as_well(outside: Outsi
     await cut(outside, second)
     calls = await asked(outside, name)
     assert calls[:4] == ["GET", END, "GET", "PATCH"]
-    assert calls[-2:] == ["PATCH", END]
+    assert calls[-3:] == ["PATCH", "GET", END]
     await closed(outside, path, LATE)
     assert "liveExport" in rules(await told(outside, name, "reverted"))
 

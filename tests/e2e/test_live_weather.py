@@ -167,7 +167,7 @@ async def test_a_forged_message_of_the_work_queue_cuts_nothing(outside: Outside)
     }
     message = {"schema": "exportguard.work/1", "source": "event", "firstSeen": now, "attempt": 0}
     await outside.put_message(
-        "guard-work", {**message, "recheck": 0, "change": change, "evidence": None, "done": 0}
+        "guard-work", {**message, "recheck": 0, "change": change, "evidence": None}
     )
     alert = await outside.alert_about(name)
     await outside.wait_until_idle()

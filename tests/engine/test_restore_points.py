@@ -188,3 +188,13 @@ async def test_a_forged_message_about_a_restore_point_revokes_nothing() -> None:
     await world.settle()
     assert (revoked(world), world.exports) == ([], [])
     assert world.outcomes == ["reported only"] * 4
+
+
+async def test_a_message_forged_after_a_real_event_makes_no_stranger_of_its_exporter() -> None:
+    """What is passed on to the copies is what the event said, not what the message says."""
+    world = World(*COPIES, rules=LISTED)
+    await world.event(all_of(BACKUP_ID))
+    await world.settle()
+    await world.message(Task(parse(all_of()), Source.EVENT, timestamp(START)).message())
+    await world.settle()
+    assert revoked(world) == []
