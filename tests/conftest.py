@@ -26,8 +26,19 @@ LONG = {
 }
 """Seconds that these modules take, most of them with waiting."""
 
-TOGETHER_S = 150
-"""Of all tests that share the one sandbox of `tests.e2e.conftest`."""
+TOGETHER_S = {"up": 160, "up, links": 130}
+"""Of all tests that share a sandbox of `tests.e2e.conftest`: two workers have one each."""
+
+LINKS = {
+    "exporters",
+    "doors",
+    "leads",
+    "live_costs",
+    "live_exports",
+    "live_refusals",
+    "live_weather",
+}
+"""The modules of tests/e2e that are about links that are out, and the ways around."""
 
 
 @pytest.hookimpl(trylast=True)
@@ -44,6 +55,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def _unit(item: pytest.Item, root: Path) -> tuple[str, float]:
     """What a test has to stay together with, and the seconds that all of it takes."""
     if "up" in getattr(item, "fixturenames", ()):
-        return "up", TOGETHER_S
+        unit = "up, links" if item.path.stem.removeprefix("test_") in LINKS else "up"
+        return unit, TOGETHER_S[unit]
     module = item.path.relative_to(root).as_posix()
     return module, LONG.get(module, 0)

@@ -132,7 +132,7 @@ def _found(guard: Guard, body: Body, rules: TypePolicy) -> dict[str, Mode]:
     return {finding.rule: finding.mode for finding in guard.inspect(body, rules)}
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(typed(2))
 def test_the_strictest_finds_all_that_each_of_them_finds(
     drawn: tuple[Guard, list[TypePolicy]],
@@ -147,7 +147,7 @@ def test_the_strictest_finds_all_that_each_of_them_finds(
                 assert list(Mode).index(found[rule]) >= list(Mode).index(mode)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(changed())
 def test_what_is_not_called_looser_closes_no_less(
     drawn: tuple[Guard, TypePolicy, TypePolicy],

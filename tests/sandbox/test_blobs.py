@@ -118,7 +118,8 @@ async def test_the_command_has_the_option_and_ends_the_blobs_with_the_rest(tmp_p
     with command(tmp_path, app_of(tmp_path, SMALL), "--blobs") as (process, ports):
         await eventually(ports.exists, within=30)
         ends = json.loads(ports.read_text())
-        assert set(alive(ends["pids"])) == {"functions", "azurite", "blobs", "supervisor"}
+        every = {"functions", "azurite", "blobs", "tables", "supervisor"}
+        assert set(alive(ends["pids"])) == every
         async with Outside(ends) as outside:
             await outside.put_policy("version: 1\n")
         process.terminate()
