@@ -17,8 +17,8 @@ run: setup       ## leave the same local Azure running; prints its endpoints; Ct
 	@$(PY) -m sandbox up
 
 # Python keeps what it compiles, whatever the environment says: all workers read the same.
-test: setup      ## every test, five at a time: the end-to-end ones mostly wait
-	@PYTHONDONTWRITEBYTECODE= $(PY) -m pytest -n 5 --dist worksteal
+test: setup      ## every test, four at a time: the end-to-end ones mostly wait
+	@PYTHONDONTWRITEBYTECODE= $(PY) -m pytest -n 4 --dist worksteal
 
 check: setup     ## lint, format and types
 	@$(PY) -m ruff check .
