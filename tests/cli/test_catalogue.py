@@ -8,6 +8,8 @@ from tests.cli.command import guards
 
 SCOPE = "/subscriptions/11111111-2222-3333-4444-555555555555"
 
+EVERY: tuple[Guard | Lead, ...] = (*GUARDS, *LEADS)
+
 
 def test_the_role_is_exactly_what_the_guards_need() -> None:
     """As `az role definition create` takes it; no wildcard, no delete."""
@@ -17,8 +19,7 @@ def test_the_role_is_exactly_what_the_guards_need() -> None:
     role = said.json
     assert role["AssignableScopes"] == scopes
     assert True is role["IsCustom"]
-    every: list[Guard | Lead] = [*GUARDS, *LEADS]
-    needed = list(dict.fromkeys(permission for one in every for permission in one.permissions))
+    needed = list(dict.fromkeys(permission for one in EVERY for permission in one.permissions))
     assert needed == role["Actions"]
     deletes = [one for one in needed if "*" in one or one.endswith("/delete")]
     assert deletes == ["Microsoft.ContainerRegistry/registries/exportPipelines/delete"]
@@ -30,8 +31,7 @@ def test_the_operations_are_one_line_of_words() -> None:
     said = guards("operations")
     assert (said.code, said.err) == (0, "")
     assert said.out.count("\n") == 1
-    every: list[Guard | Lead] = [*GUARDS, *LEADS]
-    assert [operation for one in every for operation in one.operations] == said.out.split()
+    assert [operation for one in EVERY for operation in one.operations] == said.out.split()
 
 
 @pytest.mark.parametrize(
