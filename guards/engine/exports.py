@@ -110,9 +110,15 @@ async def grant_of(look: Look, body: Body) -> Grant:
         return replace(lasting, doubtful=granting)
     if foreign is not None:
         return foreign  # of two links at a time Azure refuses the second: an exporter's has ended
-    if out and covered and not granting and look.task.source is Source.EVENT:
+    if out and covered and not granting and _young(look):
         raise Transient("a link is out, and an exporter's event may be on its way")
     return _UNKNOWN if out or granting else NO_GRANT
+
+
+def _young(look: Look) -> bool:
+    """Whether what led here was first seen just now: another event may still come."""
+    seen = moment(look.task.first_seen)
+    return seen is not None and look.ports.clock.now() - seen < FRESH
 
 
 def _younger(one: Grant, other: Grant) -> bool:

@@ -1,17 +1,21 @@
 """An exporter's export lasts: nothing is changed on the resource, and what stays open is told."""
 
+import logging
 from dataclasses import replace
 from datetime import timedelta
 
 from guards.engine import alerts
 from guards.engine import export_rows as rows
 from guards.engine.alerts import digest
+from guards.engine.errors import Transient
 from guards.engine.exports import Grant, is_grant
 from guards.engine.follow_up import follow_up
 from guards.engine.look import Look, Result
 from guards.engine.model import Body, Granter, Outcome, Severity, Source
 from guards.engine.shapes import timestamp
 from guards.engine.tasks import Task
+
+log = logging.getLogger(__name__)
 
 LOOK_AGAIN_S = 3600
 """Whether an export has ended is looked at so often, and when it must be over."""
@@ -85,4 +89,7 @@ async def _look_again(look: Look) -> None:
     delay = min((known.until - now).total_seconds() + 1, LOOK_AGAIN_S)
     again = Task(look.task.change, look.task.source, look.now(), watch=True)
     await ports.work.put(again.message(), delay)
-    await rows.appoint(ports, look.resource, known, now + timedelta(seconds=delay))
+    try:
+        await rows.appoint(ports, look.resource, known, now + timedelta(seconds=delay))
+    except Transient as e:  # the look is put: to fail now would put another one
+        log.warning("when %s is looked at again is not recorded: %s", look.resource, e)

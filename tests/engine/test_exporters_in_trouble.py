@@ -102,3 +102,35 @@ async def test_doubled_events_at_the_same_time_end_no_export() -> None:
     await asyncio.gather(*map(world.event, events))
     await world.pass_time(60)
     assert (world.changed, world.link_is_out(), len(world.exports)) == (False, True, 1)
+
+
+@pytest.mark.parametrize("late_s", [1, 20, 120, 290])
+async def test_a_tag_that_overtakes_the_exporters_event_changes_nothing(late_s: float) -> None:
+    """A link is out, and whose it is may still be told; after five minutes nobody tells it."""
+    world = World(disk(diskState="ActiveSAS"), rules=LISTED)
+    await world.event(event(id="tag"))
+    await world.pass_time(late_s)
+    assert (world.changed, world.alerts) == (False, [])
+    await world.event(backup(at=START))
+    await world.pass_time(3000)
+    assert (world.changed, world.link_is_out()) == (False, True)
+
+
+async def test_a_link_whose_owner_stays_unknown_keeps_settings_open_for_minutes_only() -> None:
+    """Then they are closed, and the link is told of."""
+    world = World(disk(diskState="ActiveSAS"), rules=LISTED)
+    await world.event(event(id="tag"))
+    await world.pass_time(700)
+    assert (world.changed, world.link_is_out()) == (True, True)
+    assert world.outcomes == ["reverted"]
+    assert "liveExport" in world.alert["reason"]
+
+
+async def test_looks_do_not_multiply_while_the_shared_state_takes_no_writes() -> None:
+    """A role that was taken away, say: reading works, and each look leads to one."""
+    world = World(disk(diskState="ActiveSAS"), rules=LISTED)
+    await world.event(backup(at=START))
+    world.trouble.errors["store.write"] = [AWAY] * 1000
+    await world.pass_time(6 * 3600)
+    assert len(world.intents) == 1
+    assert not world.changed
