@@ -25,6 +25,7 @@ from rich.text import Text
 from guards.cli import report
 from guards.cli.replay import Replayed, Would
 from guards.engine.events import clean
+from guards.engine.model import RevokeAccess
 from guards.engine.reconcile import described
 from guards.engine.shapes import caller_json, timestamp
 
@@ -91,6 +92,7 @@ class Table:
         self._widths = _widths(self._console.width) if self._folds else _PIPED
         self._counts: Counter[Would] = Counter()
         self._patches = 0
+        self._revocations = 0
         self._closed: set[str] = set()
         self._print(*(Text(title, style="bold") for title in _TITLES))
 
@@ -99,7 +101,9 @@ class Table:
         change, end = line.change, line.end
         self._counts[end.outcome] += 1
         if end.outcome is Would.REVERTED and line.resource:
-            self._patches += len(end.plan.steps)
+            revocations = end.plan.steps.count(RevokeAccess())
+            self._revocations += revocations
+            self._patches += len(end.plan.steps) - revocations
             self._closed.add(line.resource.key)
         operation = change.operation_name or change.event_type
         name = line.resource.name if line.resource else change.resource.rpartition("/")[2]
@@ -108,7 +112,7 @@ class Table:
             Text(f"{timestamp(line.time)[:19]}Z" if line.time else "-"),
             Text(operation.partition("/")[2] or operation or "-"),
             Text(clean(name, 128) or "-"),
-            Text(caller.name or caller.app_id or caller.object_id or "unknown"),
+            Text(caller.name or caller.object_id or caller.app_id or "unknown"),
             Text(end.outcome, style=_STYLES.get(end.outcome, "")),
             Text(_what(line) or "-"),
         )
@@ -119,6 +123,8 @@ class Table:
         counts = [f"{self._counts[one]} {one}" for one in Would if one in self._counts]
         parts = ["1 event" if total == 1 else f"{total} events", *counts]
         calls = f"{reads} GET and at most {self._patches} PATCH"
+        if self._revocations:
+            calls += f", {self._revocations} POST endGetAccess with a GET each"
         for text in (
             "",
             ", ".join(parts),

@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from guards.cli.judge import Judged
 from guards.engine.events import clean
-from guards.engine.model import ComplianceState, DeleteChild, Patch, Plan, RevokeAccess, Step
+from guards.engine.model import (
+    ComplianceState,
+    DeleteChild,
+    Mode,
+    Patch,
+    Plan,
+    RevokeAccess,
+    Step,
+)
 from guards.engine.policy.exemptions import Exemption
 from guards.engine.reconcile import described
 from guards.engine.shapes import finding_json, timestamp
@@ -160,6 +168,15 @@ def sentences(verdict: Judged) -> list[str]:
     return found
 
 
+def _why_only(verdict: Judged) -> str:
+    """A file does not tell who took a link; an event does, and then it may be revoked."""
+    links, rules = verdict.guard.links, verdict.verdict.applied.rules
+    found = {finding.rule for finding in verdict.findings}
+    if links and found == {links.rule} and rules[links.rule].mode is Mode.ENFORCE:
+        return "nobody knows who took the link; a stranger's is revoked at its event"
+    return "audit"
+
+
 def intention(verdict: Judged) -> str:
     """What the guard would do."""
     lines = [described(step) for step in verdict.plan.steps]
@@ -168,7 +185,7 @@ def intention(verdict: Judged) -> str:
     if verdict.verdict.exemption:
         lines.append(f"exempt {clean(str(verdict.verdict.exemption), 600)}")
     if not lines and verdict.state is ComplianceState.NON_COMPLIANT:
-        lines.append("alert only (audit)")
+        lines.append(f"alert only ({_why_only(verdict)})")
     if not lines and verdict.verdict.applied.off:
         lines.append("nothing: the policy does not look at it (every rule is off here)")
     return "\n".join(lines) or "nothing"

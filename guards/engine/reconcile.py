@@ -167,7 +167,7 @@ async def _only_tell(look: Look, body: Body, verdict: Verdict, plan: Plan) -> Re
     if plan.blocked is None:
         seen = look.seen(verdict.findings, (), alerts.worst(verdict.findings), body)
         would = look.guard.plan(body, verdict.findings, verdict.applied.rules)
-        reason = _would_have(would)
+        reason = _would_have(would, _why_only(look, verdict))
         if verdict.exempted:
             reason += f"; {verdict.leave()}"
         return await look.tell(Outcome.REPORTED_ONLY, held or seen, reason)
@@ -182,8 +182,18 @@ async def _only_tell(look: Look, body: Body, verdict: Verdict, plan: Plan) -> Re
     return await look.tell(outcome, held or seen, reason)
 
 
-def _would_have(plan: Plan) -> str:
-    reason = "audit: nothing was changed"
+def _why_only(look: Look, verdict: Verdict) -> str:
+    """Why nothing is changed: the policy says so, or nobody knows whose link it is."""
+    links, rules = look.guard.links, verdict.applied.rules
+    unknown = look.granter is Granter.UNKNOWN and look.links_among(verdict.findings)
+    enforced = links is not None and rules[links.rule].mode.capped(look.ports.cap) is Mode.ENFORCE
+    if unknown and enforced:
+        return "nobody knows who took the link, so it is left (unknown_granter: report)"
+    return "audit"
+
+
+def _would_have(plan: Plan, why: str) -> str:
+    reason = f"{why}: nothing was changed"
     if plan.steps:
         steps = ", ".join(map(described, plan.steps))
         reason += f"; enforced, it would have been {steps}"

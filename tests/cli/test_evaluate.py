@@ -186,3 +186,19 @@ def test_a_reader_that_has_seen_enough_is_no_error(form: str, tmp_path: Path) ->
     """`| head -n 1` on hundreds of resources: no traceback, not a word."""
     file = write(tmp_path / "in.json", [disk(f"d{i}") for i in range(500)])
     assert cut_off("evaluate", file, "--format", form) in (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("mode", "why"), [("enforce", "nobody knows who took"), ("audit", "audit")]
+)
+def test_a_link_that_is_out_is_told_with_why_it_is_left(
+    mode: str, why: str, tmp_path: Path
+) -> None:
+    """A file does not say who took it; what the policy only reports is called so."""
+    rules = f"resources: {{Microsoft.Compute/disks: {{liveExport: {{mode: {mode}}}}}}}"
+    policy = tmp_path / "policy.yaml"
+    policy.write_text(f"version: 1\n{rules}\n")
+    body = closed()
+    body["properties"]["diskState"] = "ActiveSAS"
+    said = guards("evaluate", write(tmp_path / "disk.json", body), "--policy", policy)
+    assert (said.code, "alert only (" + why in said.out) == (1, True)

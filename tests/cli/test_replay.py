@@ -40,6 +40,7 @@ from tests.engine.samples import (
     cloud_event,
     disk,
     event,
+    grant,
     registry,
 )
 
@@ -181,3 +182,10 @@ def test_every_key_of_the_json_is_explained() -> None:
     view.end(0)
     for key in json.loads(out.getvalue())[0]:
         assert re.search(rf"(?m)^    ([a-zA-Z, ]+, )?{key}\b", replay_report.__doc__ or "")
+
+
+def test_a_strangers_link_is_counted_with_its_revocation(tmp_path: Path) -> None:
+    """And no PATCH, where the settings are closed."""
+    said = replayed(tmp_path, [grant()], closed_disk(diskState="ActiveSAS"), form="table")
+    assert "endGetAccess (every SAS link is revoked)" in said.out
+    assert "1 GET and at most 0 PATCH, 1 POST endGetAccess with a GET each" in said.out

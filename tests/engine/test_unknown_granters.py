@@ -64,6 +64,7 @@ async def test_a_link_of_nobody_known_is_told_and_left(
     assert world.trouble.count("store") == 1
     assert (world.alert["outcome"], world.alert["severity"]) == ("reported only", "high")
     assert "The link is out" in world.alert["exposure"]["statement"]
+    assert world.alert["reason"].startswith("nobody knows who took the link, so it is left")
     assert [f["rule"] for f in world.alert["findings"]] == ["liveExport"]
     assert (world.alert["changes"], world.exports) == ([], [])
 

@@ -376,10 +376,13 @@ def test_the_page_has_the_rule_as_it_is(rule: str) -> None:
 def test_the_policies_of_the_page_can_be_used() -> None:
     """Each of them, and they turn on what the text around them says."""
     examples = re.findall(r"(?s)```yaml\n(.*?)```", DOC)
-    first, second = (policy.parse(text, GUARDS, START) for text in examples)
+    first, second, third = (policy.parse(text, GUARDS, START) for text in examples)
     turned_on = first.of(GUARD)
     assert {name for name, one in turned_on.items() if one.mode is Mode.OFF} == set()
-    assert turned_on["exportPolicy"].options["export_pipelines"] == "delete"
+    doors = turned_on.keys() - {"exportPolicy", "publicNetworkAccess"}
+    assert {turned_on[name].mode for name in doors} == {Mode.AUDIT}
+    assert turned_on["exportPolicy"].options["export_pipelines"] == "audit"
+    assert third.of(GUARD)["exportPolicy"].options["export_pipelines"] == "delete"
     body = {**CLOSED, "id": REGISTRY_ID.replace("rg-data", "rg-build-7")}
     there = second.applied(GUARD, ResourceId.parse(body["id"]), body)
     assert there.rules["importImage"].mode is Mode.OFF
