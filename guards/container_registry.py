@@ -8,6 +8,7 @@ exports off public access cannot be turned on again, so undo turns exports on fi
 from collections.abc import Sequence
 
 from guards import registry_doors as doors
+from guards.engine.endpoints import approved_endpoint
 from guards.engine.events import clean
 from guards.engine.model import (
     Blocked,
@@ -24,7 +25,7 @@ from guards.engine.model import (
     Severity,
     TypePolicy,
 )
-from guards.engine.rules import KNOWN, at, complies, deviations, merged, nested, text_at, wire
+from guards.engine.rules import KNOWN, complies, deviations, merged, nested, text_at, wire
 
 TYPE = "Microsoft.ContainerRegistry/registries"
 API_VERSION = "2025-11-01"
@@ -79,18 +80,6 @@ def lookups(_: Body, policy: TypePolicy) -> tuple[Lookup, ...]:
     return doors.lookups(policy, API_VERSION)
 
 
-def _reachable_privately(body: Body) -> bool:
-    """Whether an approved private endpoint is left when public access goes."""
-    connections = at(body, "properties.privateEndpointConnections")
-    if not isinstance(connections, list):
-        return False
-    state = "properties.privateLinkServiceConnectionState.status"
-    return any(
-        isinstance(connection, dict) and (text_at(connection, state) or "").lower() == "approved"
-        for connection in connections
-    )
-
-
 def _block(body: Body, wanted: set[str], policy: TypePolicy) -> Blocked | None:
     rules = tuple(rule.id for rule in EXPORTS if rule.id in wanted)
     tier = clean(text_at(body, "sku.name")) or "unknown"
@@ -111,7 +100,7 @@ def _block(body: Body, wanted: set[str], policy: TypePolicy) -> Blocked | None:
             Severity.HIGH,
         )
     revert = policy[PUBLIC_NETWORK.id].options["when_unreachable"] == "revert"
-    if PUBLIC_NETWORK.id in wanted and not revert and not _reachable_privately(body):
+    if PUBLIC_NETWORK.id in wanted and not revert and not approved_endpoint(body):
         return Blocked(
             rules,
             "no private endpoint connection is approved, so without public network access nobody "

@@ -24,8 +24,8 @@ from guards.engine.model import (
     TypePolicy,
 )
 from guards.engine.rules import deviations, known
+from guards.leads import POINTS
 
-POINTS = "Microsoft.Compute/restorePointCollections/restorePoints"
 TYPE = f"{POINTS}/diskRestorePoints"
 
 _GRANTED, _REVOKED = "granted", "revoked"

@@ -112,7 +112,7 @@ class Table:
             Text(f"{timestamp(line.time)[:19]}Z" if line.time else "-"),
             Text(operation.partition("/")[2] or operation or "-"),
             Text(clean(name, 128) or "-"),
-            Text(caller.name or caller.object_id or caller.app_id or "unknown"),
+            Text(caller.who or "unknown"),
             Text(end.outcome, style=_STYLES.get(end.outcome, "")),
             Text(_what(line) or "-"),
         )

@@ -10,7 +10,6 @@ from contextlib import suppress
 from azure.core.pipeline.transport import AioHttpTransport
 
 from guards.edges.arm_lists import listed
-from guards.edges.arm_origin import origin
 from guards.edges.arm_polling import accepted, at_once, followed, wait
 from guards.edges.arm_requests import ClientFactory, Requests, Response, document
 from guards.edges.identity import Identity
@@ -18,8 +17,6 @@ from guards.engine.errors import Gone, Transient
 from guards.engine.ids import ResourceId
 from guards.engine.model import Body
 from guards.engine.rules import in_progress
-
-__all__ = ["AzureResourceManager", "origin"]
 
 
 class AzureResourceManager:

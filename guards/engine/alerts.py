@@ -124,7 +124,7 @@ class Alert:
             "durationSeconds": seen.duration_s,
             "revokedAt": seen.revoked_at,
             "secondsOpen": seen.seconds_open,
-            "caller": self.caller.name or self.caller.object_id or self.caller.app_id or None,
+            "caller": self.caller.who or None,
             "ipAddress": self.caller.ip_address or None,
             "stateAfter": seen.state_after,
             "statement": seen.statement,

@@ -96,8 +96,7 @@ async def _told_refused(one: _Try, error: GuardError, explained: str) -> Result:
     if error.code in REFUSED_TOGETHER and not alone:
         told = await told_with_its_group(one.look, error)
         if told is not None:
-            if one.intent is not None:
-                await one.look.ports.work.delete(one.intent)
+            await _drop_intent(one)
             return told
     reason = f"Azure refused: {error}{explained}"
     return await _tell(one, Outcome.NOT_REVERTED, reason, one.made, one.cut)
@@ -156,8 +155,7 @@ async def _without_children(one: _Try, found: list[Body], error: GuardError) -> 
     alert_id = alerts.digest(one.evidence.alert_id, ids)  # no double of one that has no bodies
     evidence = replace(one.evidence, saved=saved, alert_id=alert_id)
     intent = await _write_intent(look, evidence)
-    if one.intent is not None:
-        await look.ports.work.delete(one.intent)
+    await _drop_intent(one)
     patches = tuple(step for step in one.plan.steps if isinstance(step, Patch))
     again = replace(one, evidence=evidence, intent=intent)
     try:
@@ -175,7 +173,8 @@ async def _without_children(one: _Try, found: list[Body], error: GuardError) -> 
 async def _put_off(one: _Try, error: Transient, *, accepted: bool = False) -> Result:
     evidence = replace(one.evidence, accepted=True) if accepted else one.evidence
     if one.cut == NOT_CUT:
-        await keep(one.look)
+        look = one.look
+        await keep(look.task, look.guard, look.resource, look.ports)
     else:
         evidence = replace(evidence, cut=one.cut)
     return await put_off(one.look.task.with_evidence(evidence), error, one.look.ports, one.intent)
@@ -189,8 +188,7 @@ async def _ended(one: _Try, done: Done) -> Result:
     if done.cut != NOT_CUT:
         rounds = await fight(look) if outcome is Outcome.REVERTED else ""
         if rounds is None and not alerts.undo(look.guard, look.resource.path, made):
-            if one.intent is not None:
-                await look.ports.work.delete(one.intent)
+            await _drop_intent(one)
             return Result(outcome, one.evidence.alert_id, "told with other rounds of a fight")
         reason = ". ".join(part for part in (reason, rounds) if part)
     else:
@@ -228,13 +226,16 @@ async def _tell(
     Raises:
         Transient: no alert, and the message in hand is the intent: the caller keeps it.
     """
-    look, intent = one.look, one.intent
     try:
-        result = await look.tell(outcome, one.evidence, reason, made, cut)
+        result = await one.look.tell(outcome, one.evidence, reason, made, cut)
     except Transient as e:
-        if intent is None:
+        if one.intent is None:
             raise
         return Result(Outcome.DEFERRED, one.evidence.alert_id, f"{outcome}; alert follows: {e}")
-    if intent is not None:
-        await look.ports.work.delete(intent)
+    await _drop_intent(one)
     return result
+
+
+async def _drop_intent(one: _Try) -> None:
+    if one.intent is not None:
+        await one.look.ports.work.delete(one.intent)

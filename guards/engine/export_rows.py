@@ -72,7 +72,7 @@ async def keep_export(
         Transient: the store cannot be reached, or too many write at once.
     """
     key, now = _key(resource), ports.clock.now()
-    values = {**_of_caller(resource, caller), "at": at.isoformat(), "until": until.isoformat()}
+    values = _of_export(resource, caller, at, until)
     for _ in range(_TRIES):
         row = await ports.store.get(PARTITION, key)
         known = _export(row) if row else None
@@ -93,12 +93,8 @@ async def appoint(ports: Ports, resource: ResourceId, known: Export, when: datet
     Raises:
         Transient: the store cannot be reached.
     """
-    values = {
-        **_of_caller(resource, known.caller),
-        "at": known.at.isoformat(),
-        "until": known.until.isoformat(),
-        "next": when.isoformat(),
-    }
+    values = _of_export(resource, known.caller, known.at, known.until)
+    values["next"] = when.isoformat()
     try:
         await ports.store.write(PARTITION, Put(_key(resource), values, known.etag))
     except Conflict:
@@ -155,6 +151,13 @@ async def keep_taken(
         "cut": int(cut),
     }
     await ports.store.write(PARTITION, Put(_key(resource, change), values))
+
+
+def _of_export(
+    resource: ResourceId, caller: Caller, at: datetime, until: datetime
+) -> dict[str, Value]:
+    who = _of_caller(resource, caller)
+    return {**who, "at": at.isoformat(), "until": until.isoformat()}
 
 
 def _of_caller(resource: ResourceId, caller: Caller) -> dict[str, Value]:

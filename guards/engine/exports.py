@@ -15,9 +15,11 @@ from guards.engine.events import clean
 from guards.engine.exposure import hands_out
 from guards.engine.ids import ResourceId
 from guards.engine.look import Look
-from guards.engine.model import Body, Caller, Granter, ResourceChange, Source
+from guards.engine.model import Body, Caller, Granter, Guard, Lead, ResourceChange, Source
 from guards.engine.policy import Policy
+from guards.engine.ports import Ports
 from guards.engine.shapes import moment
+from guards.engine.tasks import Task
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +50,7 @@ class Grant:
     @property
     def who(self) -> str:
         """Whoever handed it out, for people."""
-        return clean(self.caller.name or self.caller.object_id or self.caller.app_id)
+        return clean(self.caller.who)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +77,7 @@ def is_fresh(change: ResourceChange, now: datetime) -> bool:
 
 def is_grant(look: Look) -> bool:
     """Whether what led here is the event of a link being handed out."""
-    links = look.guard.links
-    return links is not None and hands_out(look.task.change, links.grants)
+    return hands_out(look.task.change, _of(look.guard))
 
 
 async def grant_of(look: Look, body: Body) -> Grant:
@@ -189,16 +190,27 @@ async def _lasting(look: Look, *, out: bool, covered: bool) -> Grant | None:
     return Grant(Granter.EXPORTER, known.at, known.until, known.caller)
 
 
-async def keep(look: Look) -> None:
-    """Before an event's look is made again from the queue: who took the link, if it is about one.
+async def keep(task: Task, found: Guard | Lead, resource: ResourceId, ports: Ports) -> bool | None:
+    """Before the queue goes on: who took the link that an event is about; whether it is fresh.
+
+    Only the event itself is believed. None if it is no event, names nobody, or is about no link.
 
     Raises:
         Transient: it cannot be kept, so the event itself must come again.
     """
-    change = look.task.change
-    if look.task.source is Source.EVENT and change.caller and is_grant(look):
-        fresh = is_fresh(change, look.ports.clock.now())  # a late one matters if an exporter's
-        await rows.keep_taken(look.ports, look.resource, change, pending=fresh)
+    change = task.change
+    if task.source is not Source.EVENT or not change.caller or not hands_out(change, _of(found)):
+        return None
+    fresh = is_fresh(change, ports.clock.now())  # a late one matters if an exporter's
+    await rows.keep_taken(ports, resource, change, pending=fresh)
+    return fresh
+
+
+def _of(found: Guard | Lead) -> tuple[str, ...]:
+    """The operations that hand out links."""
+    if isinstance(found, Lead):
+        return found.grants
+    return found.links.grants if found.links else ()
 
 
 async def settle(look: Look) -> None:

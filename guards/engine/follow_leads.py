@@ -10,15 +10,15 @@ from dataclasses import replace
 from datetime import timedelta
 
 from guards.engine import export_rows as rows
-from guards.engine.alerts import Alert, digest
+from guards.engine.alerts import digest
 from guards.engine.catalogue import by_type
 from guards.engine.errors import Gone, Terminal, Transient, Unreadable
-from guards.engine.exports import is_fresh
+from guards.engine.exports import keep
 from guards.engine.exposure import hands_out
 from guards.engine.ids import ResourceId
-from guards.engine.later import RECHECK_DELAYS_S
+from guards.engine.later import RECHECK_DELAYS_S, give_up
 from guards.engine.look import Result
-from guards.engine.model import Body, Lead, Mode, Outcome, ResourceChange, Severity, Source
+from guards.engine.model import Body, Lead, Mode, Outcome, ResourceChange, Source
 from guards.engine.policy import Policy
 from guards.engine.ports import Ports
 from guards.engine.repeats import together
@@ -72,7 +72,7 @@ async def follow(
     except Gone:
         return Result(Outcome.DELETED_MEANWHILE)
     except Terminal as e:
-        return await _unread(task, lead, resource, ports, e)
+        return await _unread(task, resource, ports, e)
     found = _named(lead, resource, bodies, policy, ports)
     early = not found or any(map(in_progress, bodies))
     if early and task.recheck < len(RECHECK_DELAYS_S):
@@ -115,13 +115,11 @@ async def _grant(
         Transient: it cannot be kept, so the event itself must come again.
     """
     change = task.change
-    if not hands_out(change, lead.grants) or not change.caller:
-        return None
     if task.source is Source.EVENT:
-        fresh = is_fresh(change, ports.clock.now())
-        await rows.keep_taken(ports, resource, change, pending=fresh)
-        return change, fresh
-    known = await rows.taken(ports, resource, change)
+        fresh = await keep(task, lead, resource, ports)
+        return None if fresh is None else (change, fresh)
+    granting = hands_out(change, lead.grants) and change.caller
+    known = await rows.taken(ports, resource, change) if granting else None
     if known is None:
         return None
     request = replace(change.request, duration_s=known.asked_s)
@@ -183,9 +181,7 @@ def _named(
     return [found[key] for key in sorted(found)]
 
 
-async def _unread(
-    task: Task, lead: Lead, resource: ResourceId, ports: Ports, error: Terminal
-) -> Result:
+async def _unread(task: Task, resource: ResourceId, ports: Ports, error: Terminal) -> Result:
     """Azure lets nobody see what belongs to it: told with its resource group."""
     reason = f"could not be read, so what belongs to it was not looked at: {error}"
     told = await together(
@@ -195,17 +191,4 @@ async def _unread(
         f"resources of this resource group {reason}. The guard's role needs the permissions that "
         "`python -m guards role` prints",
     )
-    if told is not None:
-        return told
-    alert = Alert(
-        alert_id=digest(resource.key, task.change.event_id, error.code),
-        source=task.source,
-        outcome=Outcome.NOT_REVERTED,
-        severity=Severity.HIGH,
-        seen_at=timestamp(ports.clock.now()),
-        resource_id=str(resource),
-        resource_type=lead.resource_type,
-        reason=reason,
-    )
-    await ports.alerts.put(alert.of(task.change).message())
-    return Result(Outcome.NOT_REVERTED, alert.alert_id, reason)
+    return told or await give_up(task, reason, ports)

@@ -15,11 +15,8 @@ from guards.engine.catalogue import locate, own_operations
 from guards.engine.errors import Transient, Unreadable
 from guards.engine.events import clean
 from guards.engine.excerpt import excerpt
-from guards.engine.export_rows import keep_taken
-from guards.engine.exports import is_fresh
-from guards.engine.exposure import hands_out
+from guards.engine.exports import keep
 from guards.engine.follow_leads import Unfinished, follow
-from guards.engine.ids import ResourceId
 from guards.engine.later import (
     FIRST_DELAY_S,
     LONGEST_DELAY_S,
@@ -30,7 +27,7 @@ from guards.engine.later import (
     put_off,
 )
 from guards.engine.look import Result
-from guards.engine.model import Guard, Lead, Outcome, ResourceChange, Severity, Source
+from guards.engine.model import Lead, Outcome, ResourceChange, Severity, Source
 from guards.engine.ports import Ports
 from guards.engine.reconcile import reconcile
 from guards.engine.shapes import timestamp
@@ -86,7 +83,7 @@ async def _later(event: object, ports: Ports) -> Result:
     if located is None:
         return NOT_GUARDED
     task = Task(change, Source.EVENT, first_seen=timestamp(ports.clock.now()))
-    await _keep_grant(task, *located, ports)
+    await keep(task, *located, ports)
     await ports.work.put(task.message())
     return Result(Outcome.DEFERRED, reason="one of many events", resource=change.resource)
 
@@ -156,7 +153,7 @@ async def on_poison_events(text: bytes, ports: Ports) -> list[Result]:
         return [await _tell_poison(f"{reason} and was given up: {excerpt(text)}", ports)]
     for change, located in guarded:
         task = Task(change, Source.EVENT, first_seen=now)
-        await _keep_grant(task, *located, ports)
+        await keep(task, *located, ports)
         await ports.work.put(task.message(), FIRST_DELAY_S)
         alert = about(task, Outcome.DEFERRED, f"{reason}; looked at again", ports)
         await ports.alerts.put(alert.message())
@@ -192,23 +189,9 @@ async def _on_change(task: Task, ports: Ports) -> Result:
         await ports.work.put(replace(task, after=e.after, attempt=0).message())
         result = Result(Outcome.DEFERRED, reason=f"{e}: the rest follows")
     except Transient as e:
-        await _keep_grant(task, found, resource, ports)
+        await keep(task, found, resource, ports)
         result = await put_off(task, e, ports)
     return replace(result, resource=change.resource)
-
-
-async def _keep_grant(task: Task, found: Guard | Lead, resource: ResourceId, ports: Ports) -> None:
-    """Who took a link is only believed of an event: kept where the queue goes on.
-
-    Raises:
-        Transient: it cannot be kept, so the event itself must come again.
-    """
-    change = task.change
-    links = found.links if isinstance(found, Guard) else None
-    grants = found.grants if isinstance(found, Lead) else links.grants if links else ()
-    if task.source is Source.EVENT and change.caller and hands_out(change, grants):
-        fresh = is_fresh(change, ports.clock.now())  # a late one matters if it is an exporter's
-        await keep_taken(ports, resource, change, pending=fresh)
 
 
 async def _tell_misuse(change: ResourceChange, ports: Ports) -> None:

@@ -9,8 +9,8 @@ from guards.engine.alerts import Alert
 from guards.engine.catalogue import locate
 from guards.engine.errors import Transient, Unreadable
 from guards.engine.events import clean
-from guards.engine.exports import keep
-from guards.engine.exposure import NOT_CUT, exposure_of, hands_out
+from guards.engine.exports import is_grant, keep
+from guards.engine.exposure import NOT_CUT, exposure_of
 from guards.engine.look import Look, Result
 from guards.engine.model import Body, Guard, Outcome, Severity
 from guards.engine.ports import Ports, Receipt
@@ -43,12 +43,11 @@ async def recheck_if_early(look: Look, body: Body) -> None:
 
     Called when a look ends, not when it was put off: that one comes back and ends later.
     """
-    links = look.guard.links
-    granted = links is not None and links.shown and hands_out(look.task.change, links.grants)
+    granted = look.guard.links is not None and look.guard.links.shown and is_grant(look)
     early = in_progress(body) or (granted and not look.guard.exposure(body))
     if not early or look.task.recheck >= len(RECHECK_DELAYS_S):
         return
-    await keep(look)
+    await keep(look.task, look.guard, look.resource, look.ports)
     again = replace(look.task, recheck=look.task.recheck + 1, attempt=0, evidence=None)
     await look.ports.work.put(again.message(), RECHECK_DELAYS_S[look.task.recheck])
 

@@ -95,7 +95,12 @@ class Caller:
     principal_type: str = ""
 
     def __bool__(self) -> bool:
-        return bool(self.object_id or self.app_id or self.name)
+        return bool(self.who)
+
+    @property
+    def who(self) -> str:
+        """What tells best who it is; "" if nothing does. Not cleaned."""
+        return self.name or self.object_id or self.app_id
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,14 +6,13 @@ be repeated at any time, on any instance.
 
 import json
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from guards.engine import alerts
 from guards.engine.closing import close
 from guards.engine.decide import Verdict
 from guards.engine.errors import Gone, Terminal, Transient
-from guards.engine.exports import grant_of
-from guards.engine.exposure import hands_out
+from guards.engine.exports import grant_of, is_grant
 from guards.engine.follow_up import follow_up, goes_on
 from guards.engine.honoured import leave
 from guards.engine.ids import ResourceId
@@ -34,6 +33,7 @@ from guards.engine.model import (
 )
 from guards.engine.ports import Ports
 from guards.engine.rules import in_progress, text_at, with_known
+from guards.engine.shapes import moment
 from guards.engine.tasks import Evidence, Task
 
 OUT_OF_SCOPE = Result(None, reason="out of scope: the policy looks at nothing here")
@@ -124,10 +124,7 @@ async def _own_change(look: Look, body: Body, held: Evidence | None) -> bool:
     """Whether what Azure is at work on is the guard's own; a link that was taken does not wait."""
     if held is not None:
         return held.accepted or await _own_write(look, body)
-    links = look.guard.links
-    if links is not None and hands_out(look.task.change, links.grants):
-        return False
-    return await _own_write(look, body)
+    return not is_grant(look) and await _own_write(look, body)
 
 
 async def _own_write(look: Look, body: Body) -> bool:
@@ -136,11 +133,8 @@ async def _own_write(look: Look, body: Body) -> bool:
     An old date says nothing: not every provider keeps it up to date with every write.
     """
     writer = (text_at(body, "systemData.lastModifiedBy") or "").lower()
-    try:
-        written = datetime.fromisoformat(text_at(body, "systemData.lastModifiedAt") or "")
-        recent = abs(look.ports.clock.now() - written) < _JUST_NOW
-    except (ValueError, TypeError):  # no date, or one without its zone
-        return False
+    written = moment(text_at(body, "systemData.lastModifiedAt") or "")
+    recent = written is not None and abs(look.ports.clock.now() - written) < _JUST_NOW
     return recent and bool(writer) and writer in await look.ports.own_names()
 
 

@@ -21,7 +21,7 @@ REFUSED_TOGETHER = {"LinkedAuthorizationFailed", "DenyAssignmentAuthorizationFai
 
 
 def _named(caller: Caller) -> str:
-    return clean(caller.name or caller.object_id or caller.app_id or "an unknown caller")
+    return clean(caller.who or "an unknown caller")
 
 
 async def fight(look: Look) -> str | None:

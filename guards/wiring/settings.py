@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from azure.core import AzureClouds
 from azure.mgmt.core.tools import get_arm_endpoints
 
-from guards.edges.arm import origin
+from guards.edges.arm_origin import origin
 from guards.edges.policy_source import BLOB_HOSTS
 from guards.engine.model import Mode
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from guards.edges.arm import AzureResourceManager, origin
+from guards.edges.arm import AzureResourceManager
+from guards.edges.arm_origin import origin
 from guards.engine.errors import GuardError, StillRunning, Terminal
 from guards.engine.model import Body
 from sandbox.certificates import Certificates
