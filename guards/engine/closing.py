@@ -80,7 +80,9 @@ async def _refused(one: _Try, error: GuardError) -> Result:
         return await _put_off(one, error, accepted=True)
     explained = ""
     if _stands_in_the_way(one, error):
-        found, explained = await _children(look)
+        found, explained, later = await _children(look)
+        if later is not None and (isinstance(error, Transient) or _deletes(look, one)):
+            return await _put_off(one, later)
         if found and _deletes(look, one):
             if _may_pass(one, error):
                 return await _put_off(one, Transient(str(error), status=error.status))
@@ -112,8 +114,8 @@ def _stands_in_the_way(one: _Try, error: GuardError) -> bool:
     return not passing and any(change.path in paths for change in one.plan.changes)
 
 
-async def _children(look: Look) -> tuple[list[Body], str]:
-    """The children that stand in the way of a PATCH, and a sentence about them."""
+async def _children(look: Look) -> tuple[list[Body], str, Transient | None]:
+    """The children that stand in the way of a PATCH, a sentence about them, and passing trouble."""
     refusal = look.guard.refusal
     assert refusal is not None
     try:
@@ -122,9 +124,10 @@ async def _children(look: Look) -> tuple[list[Body], str]:
         )
     except GuardError as e:
         log.warning("%s of %s could not be listed: %s", refusal.type, look.resource, e)
-        return [], f". Whether {refusal.type} stand in the way could not be read: {e}"
+        said = f". Whether {refusal.type} stand in the way could not be read: {e}"
+        return [], said, e if isinstance(e, Transient) else None
     names = ", ".join(str(child.get("name", "?")) for child in found[:20])
-    return list(found), f". {refusal.explanation}: {names}" if names else ""
+    return list(found), f". {refusal.explanation}: {names}" if names else "", None
 
 
 def _may_pass(one: _Try, error: GuardError) -> bool:

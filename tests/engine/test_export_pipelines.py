@@ -239,3 +239,27 @@ async def test_a_pipeline_that_is_made_meanwhile_is_saved_as_well() -> None:
     assert (left(world), is_closed(world)) == (set(), True)
     assert saved(world) == {"nightly", "late"}
     assert world.outcomes == ["reverted"]
+
+
+@pytest.mark.parametrize("refusal", [TERMINAL, CONFLICT], ids=["400", "409"])
+async def test_a_list_that_cannot_be_had_now_is_asked_for_again(refusal: GuardError) -> None:
+    """Passing trouble ends no attempt: the pipelines are deleted some seconds later."""
+    world = world_of(pipeline("nightly"), refusal=refusal)
+    world.trouble.errors["arm.children"] = [Transient("busy", status=503)]
+    await written(world)
+    assert (world.alerts, left(world)) == ([], {"nightly"})
+    await world.settle()
+    assert is_closed(world)
+    assert world.alert["outcome"] == "reverted"
+    assert saved(world) == {"nightly"}
+
+
+async def test_a_busy_registry_is_tried_again_though_its_pipelines_cannot_be_listed() -> None:
+    """In audit as well: neither of the two is Azure's last word."""
+    world = World(registry())
+    world.trouble.errors["arm.patch"] = [Transient("busy", code="Conflict", status=409)]
+    world.trouble.errors["arm.children"] = [Transient("busy", status=503)]
+    await written(world)
+    assert world.alerts == []
+    await world.settle()
+    assert (world.alert["outcome"], is_closed(world)) == ("reverted", True)
