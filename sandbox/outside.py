@@ -24,7 +24,7 @@ SUBSCRIPTION = "11111111-2222-4333-8444-555555555555"
 GROUP = "payroll-rg"
 
 _VERSIONS = {"microsoft.compute": "2026-03-02", "microsoft.containerregistry": "2025-11-01"}
-_PATIENCE_S = 20.0
+_PATIENCE_S = 60.0
 
 
 async def until[T](
@@ -271,8 +271,8 @@ class Outside:
 
     async def guard_calls(self) -> list[dict[str, Any]]:
         """The guard's ARM calls since the list was started."""
-        calls: list[dict[str, Any]] = await self.control("GET", "calls")
-        return [call for call in calls if call["caller"] == "guard"]
+        calls: list[dict[str, Any]] = await self.control("GET", "calls?caller=guard")
+        return calls
 
     async def guard_calls_of(self, name: str) -> list[dict[str, Any]]:
         """The guard's ARM calls for one resource and its children."""
@@ -298,13 +298,17 @@ class Outside:
         await until(enough, f"{number} ARM calls of the guard", within_s)
 
     async def wait_until_idle(self, quiet_s: float = 0.3, within_s: float = _PATIENCE_S) -> None:
-        """Wait until the list of ARM calls has not grown for a while."""
+        """Wait until every event is delivered, and the list of ARM calls has not grown for a while.
+
+        A webhook answers when the guard is done; what the queues bring shows in the calls only.
+        """
         since, seen = time.monotonic(), -1
 
         async def quiet() -> bool | None:
             nonlocal since, seen
+            pending = (await self.control("GET", "events"))["pending"]
             now = len(await self.guard_calls())
-            if now != seen:
+            if pending or now != seen:
                 since, seen = time.monotonic(), now
             return time.monotonic() - since >= quiet_s or None
 

@@ -6,6 +6,7 @@ bearer tokens of a managed identity (`--oauth basic` checks their shape, not the
 
 import asyncio
 import contextlib
+import os
 from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,9 @@ KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr
 
 _FOLDER = Path(__file__).parent / "node"
 _PROGRAMS = _FOLDER / "node_modules/azurite/dist/src"
+_COMPILED = _FOLDER / "node_modules/.compiled"
+"""Where Node keeps what it compiled, so that the next start takes less."""
+
 _START_LIMIT = 60.0
 
 
@@ -35,7 +39,8 @@ class Service:
         self.name = f"azurite ({kind}s)"
         self._certificates = certificates
         self._port = free_port()
-        self._child = Child(self.name, self._command(kind))
+        env = {**os.environ, "NODE_COMPILE_CACHE": str(_COMPILED)}
+        self._child = Child(self.name, self._command(kind), env=env)
 
     def _command(self, kind: str) -> list[str]:
         program = _PROGRAMS / kind / "main.js"

@@ -108,6 +108,7 @@ class Sandbox:
                 "/_sandbox/emails": self.sinks.email.kept,
                 "/_sandbox/webhooks": self.sinks.webhooks.kept,
                 "/_sandbox/deadletters": self.topic.dead_letters,
+                "/_sandbox/events": lambda: {"pending": self.topic.pending},
                 "/_sandbox/tokens": lambda: {"requests": self.identity.requests},
             },
         )

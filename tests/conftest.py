@@ -10,7 +10,10 @@ from hypothesis import HealthCheck, settings
 from tests.sharing import spread
 
 # The first example pays for tables that hypothesis builds once in a clone; a busy machine is slow.
-settings.register_profile("house", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# Each run tries others, so that few in each are many in a week.
+settings.register_profile(
+    "house", max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.load_profile("house")
 
 LONG = {

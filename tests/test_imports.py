@@ -6,6 +6,7 @@ A module that is added later is checked like the others, without a line here.
 import ast
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,7 @@ APP = {_name(file): file for file in [ROOT / "function_app.py", *_files("guards"
 SANDBOX = {_name(file): file for file in _files("sandbox")}
 
 
+@cache
 def _tree(module: str) -> ast.Module:
     return ast.parse({**APP, **SANDBOX}[module].read_text(encoding="utf-8"))
 

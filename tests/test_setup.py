@@ -1,5 +1,6 @@
 """scripts/setup.sh: does nothing when nothing changed, and says in one line what is missing."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -85,3 +86,10 @@ def test_nothing_is_done_twice(tmp_path: Path) -> None:
     """In this checkout everything is there: set-up is silent."""
     done = setup(ROOT, tmp_path)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_nothing_is_installed_that_reports_to_anybody() -> None:
+    """Azurite loads a telemetry client, switched off or not: an empty package stands for it."""
+    lock = json.loads((ROOT / "sandbox/node/package-lock.json").read_text("utf-8"))
+    found = {name: kind for name, kind in lock["packages"].items() if "applicationins" in name}
+    assert found == {"node_modules/applicationinsights": {"resolved": "no-telemetry", "link": True}}

@@ -394,7 +394,7 @@ _WORDS = st.sampled_from(
 )  # fmt: skip
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=75)
 @given(st.text() | st.lists(_WORDS, max_size=25).map("".join))
 @example("[parameters('env')[parameters('env')]]")
 @example("['\ud800']")
@@ -422,7 +422,7 @@ _CALLS = st.recursive(
 )  # fmt: skip
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=75)
 @given(_CALLS)
 def test_any_call_is_a_value_or_unresolved(call: str) -> None:
     """Whatever functions are given, the answer is the same in a text, a list and a variable."""

@@ -192,7 +192,7 @@ DOCUMENTS = st.recursive(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(document=DOCUMENTS)
 def test_no_json_document_makes_it_fail(document: Any, tmp_path: Path) -> None:
     """A verdict, a note or a mistake for whatever stands in the file, in either format."""

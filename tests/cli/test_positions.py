@@ -38,14 +38,14 @@ TEMPLATE = """{
 """
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40)
 @given(JSON, st.sampled_from([None, 1, 4]), st.booleans())
 def test_json_is_read_as_the_standard_library_does(value: Any, indent: Any, ascii_: bool) -> None:
     """However it is laid out."""
     assert value == parse(json.dumps(value, indent=indent, ensure_ascii=ascii_)).value
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40)
 @given(JSON, st.sampled_from([None, 1, 4]))
 def test_every_value_stands_where_it_is_said_to(value: Any, indent: Any) -> None:
     """A member at its key, an element at its first character."""
@@ -149,7 +149,7 @@ def test_a_truncated_file_says_what_was_left_open(text: str, what: str) -> None:
     assert str(raised.value).endswith(f"not JSON: ends in the middle of the {what}")
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40)
 @given(CONTAINERS, st.data())
 def test_a_file_cut_anywhere_is_told_to_end_too_early(value: Any, data: st.DataObject) -> None:
     """Wherever the cut lies, within a number, a word or an escape too."""
@@ -176,7 +176,7 @@ def test_depth_is_bounded(pair: str, depth: int) -> None:
         parse(start * depth + "1" + pair[1] * depth)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50)
 @given(st.text(alphabet='{}[]",:/*\\ \n019.eE+-truefalsn\ufeff', max_size=60) | st.text())
 def test_any_text_is_a_document_or_unreadable(text: str) -> None:
     """Nothing else is raised, and the place is always told."""

@@ -81,7 +81,6 @@ _MADE = st.builds(
 
 
 @pytest.mark.parametrize("cap", [Mode.AUDIT, Mode.OFF])
-@settings(deadline=None)
 @given(body=_BODIES, seen=_MADE | EVENTS, rules=_RULES)
 async def test_no_path_changes_anything(cap: Mode, body: Body, seen: Any, rules: str) -> None:
     """Neither a PATCH nor an intent, whatever the policy enforces and the event says."""
@@ -127,7 +126,7 @@ _ODD = st.builds(lambda body, key, value: {**body, key: value}, _BODIES, _KEYS, 
 _RESOURCES = st.lists(_BODIES | _ODD | EVENTS, max_size=4)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     events=st.lists(_MADE | EVENTS, max_size=5),
     resources=_RESOURCES,

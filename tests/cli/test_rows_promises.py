@@ -40,7 +40,7 @@ LAYOUTS = st.fixed_dictionaries(
 )
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=50)
 @given(
     resources=RESOURCES,
     layout=LAYOUTS,
@@ -73,7 +73,7 @@ def test_what_was_written_is_read(
 DAMAGE = st.binary(max_size=6) | st.text('{}[]",:\\ x1', max_size=6).map(str.encode)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=75)
 @given(
     resources=RESOURCES.filter(bool),
     which=st.integers(min_value=0),
@@ -105,7 +105,7 @@ TOKENS = st.sampled_from(
 SOUP = st.lists(TOKENS, max_size=30).map(lambda some: "".join(some).encode())
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=75)
 @given(content=SOUP | st.binary(max_size=60), chunk=SIZES)
 def test_any_bytes_are_read_or_told_whatever_the_chunks(content: bytes, chunk: int) -> None:
     """Nothing is raised, it ends, nothing passes in silence, and no chunk's end matters."""

@@ -577,7 +577,7 @@ RESOURCES = st.fixed_dictionaries(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(resources=st.lists(RESOURCES | ANY_VALUE, max_size=6), template=st.booleans())
 def test_whatever_is_judged_comes_out_valid(
     resources: list[Any], template: bool, tmp_path: Path

@@ -138,7 +138,7 @@ JSON = st.recursive(
 )  # fmt: skip
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=75)
 @given(JSON, JSON, JSON, st.dictionaries(st.sampled_from("pvPx"), JSON, max_size=2))
 def test_any_json_is_read_or_refused_with_its_line(
     listed: Any, parameters: Any, variables: Any, given_: dict[str, Any]
@@ -160,7 +160,7 @@ def test_any_json_is_read_or_refused_with_its_line(
 _REAL = [json.dumps(parse(text).value) for text in (HAND_WRITTEN, BICEP)]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50)
 @given(st.data())
 def test_a_template_with_one_wild_value_is_read_or_refused(data: st.DataObject) -> None:
     """Real templates, broken in one place."""

@@ -170,9 +170,7 @@ def judged(folder: Path, document: Any, rules: policy.Policy, given_: Mapping[st
 
 CERTAIN = (COMPLIANT, NON_COMPLIANT)
 FORMS = st.sampled_from([plain, symbolic, outer, inner])
-ENOUGH = settings(
-    suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=120
-)
+ENOUGH = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
 
 
 @ENOUGH
@@ -199,7 +197,7 @@ def test_a_certain_verdict_holds_whatever_the_parameters_are(
         assert after.unknown <= before.unknown
 
 
-@settings(ENOUGH, max_examples=60)
+@settings(ENOUGH, max_examples=30)
 @given(data=st.data(), form=FORMS)
 def test_the_command_keeps_the_promise(data: st.DataObject, form: Any, tmp_path: Path) -> None:
     """The same through files and options, for a template of several resources."""

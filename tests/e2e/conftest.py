@@ -112,9 +112,10 @@ START_SETTINGS = {
 
 @pytest.fixture
 async def outside(up: Up) -> AsyncIterator[Outside]:
-    """Everybody but the guard; faults and settings end with the test."""
+    """Everybody but the guard; faults and settings end with the test, calls begin with it."""
     async with Outside(up.endpoints) as world:
         await world.settings(**START_SETTINGS)
+        await world.forget_calls()
         yield world
         await world.control("DELETE", "faults")
         await world.settings(**START_SETTINGS)

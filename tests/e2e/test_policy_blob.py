@@ -78,8 +78,8 @@ async def test_an_exemption_needs_no_deployment_and_is_told(box: Sandbox) -> Non
     async with Outside(box.endpoints) as outside:
         await outside.put_policy(STRICT)
         await outside.put("mallory", DISK, name, OPEN, PREMIUM)
+        alert = await outside.alert_about(name)
         await outside.wait_until_closed(DISK, name)
-        (alert,) = await outside.alerts_about(name)
 
         await outside.put_policy(exempting(name))
         await restart(box)
@@ -108,6 +108,6 @@ async def test_without_a_policy_events_are_parked_and_done_later(box: Sandbox) -
         assert "no such blob" in told["reason"]
         assert await outside.guard_calls_of(name) == []
         await outside.put_policy(STRICT)
+        alert = await outside.alert_about(name, LATE)
         await outside.wait_until_closed(DISK, name)
-        (alert,) = await outside.alerts_about(name)
         assert alert["outcome"] == "reverted"

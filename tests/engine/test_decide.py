@@ -190,7 +190,7 @@ def test_what_is_not_created_yet_is_exempt_by_nothing_but_its_tags() -> None:
         assert decide(disk.GUARD, None, body, parsed, Mode.ENFORCE, START).state == state
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30)
 @given(POLICIES, st.sampled_from(list(Mode)), st.integers(-40, 100))
 def test_a_verdict_is_in_itself_consistent(parsed: Policy, cap: Mode, days: int) -> None:
     """State, findings, exempt findings and the exemption say the same, for any policy."""

@@ -71,7 +71,7 @@ EVENTS = JSON | st.fixed_dictionaries(
 GUARDED = {guard.resource_type.lower() for guard in GUARDS}
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=125)
 @given(EVENTS)
 def test_any_json_is_a_change_or_unreadable(anything: Any) -> None:
     """No event raises anything else."""
@@ -85,7 +85,7 @@ def test_any_json_is_a_change_or_unreadable(anything: Any) -> None:
     assert len(change.request.source) < 2600
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100)
 @given(EVENTS)
 async def test_any_json_is_handled_and_only_guarded_resources_are_read(anything: Any) -> None:
     """Nothing in an event makes the guard fail, or ask ARM for anything but a guarded resource."""
@@ -96,7 +96,7 @@ async def test_any_json_is_handled_and_only_guarded_resources_are_read(anything:
     assert all(json.dumps(one.key)[1:-1] in text for one in world.arm.asked)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50)
 @given(
     st.binary(max_size=200)
     | EVENTS.map(json.dumps).map(str.encode)

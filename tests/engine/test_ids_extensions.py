@@ -57,7 +57,7 @@ def _ids(draw: st.DrawFn) -> str:
     return text
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=75)
 @example(ON_SUBSCRIPTION)
 @example(ON_DISK)
 @given(_ids())
@@ -71,7 +71,7 @@ def test_an_id_comes_back_as_it_was_and_its_path_means_the_same(text: str) -> No
     assert parsed == ResourceId.parse(str(parsed))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=75)
 @given(_ids())
 def test_everything_an_id_lies_in_is_an_id_that_it_begins_with(text: str) -> None:
     """Parents and what is extended, each once, nearest first."""
@@ -88,7 +88,7 @@ _HOSTILE = [
 ]  # fmt: skip
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=125)
 @example(ON_SUBSCRIPTION, "\n", len(ON_SUBSCRIPTION))
 @example(ON_DISK, "..", ON_DISK.index("/providers/Microsoft.Authorization"))
 @given(_ids(), st.sampled_from(_HOSTILE), st.integers(0, 250))

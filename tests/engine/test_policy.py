@@ -147,7 +147,7 @@ def test_the_hash_is_that_of_the_file() -> None:
     assert hashlib.sha256(text.encode()).hexdigest() == parse(text).hash
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=25)
 @given(POLICIES)
 def test_every_policy_knows_every_guarded_type(parsed: policy.Policy) -> None:
     """And every rule of it, so that no look-up ends in an error."""
@@ -155,7 +155,7 @@ def test_every_policy_knows_every_guarded_type(parsed: policy.Policy) -> None:
     assert found == {guard.resource_type: {rule.id for rule in guard.rules} for guard in GUARDS}
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=25)
 @given(days=st.integers(0, 366), later=st.integers(0, 10_000))
 def test_time_alone_never_makes_a_policy_unreadable(days: int, later: int) -> None:
     """What was read once is read on any later day, the exemption expired or not."""
@@ -169,7 +169,7 @@ def test_time_alone_never_makes_a_policy_unreadable(days: int, later: int) -> No
     assert parse(text).exemptions == read_later.exemptions
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=25)
 @given(FILES)
 def test_what_the_guard_reads_the_schema_accepts(file: Data) -> None:
     """An editor underlines nothing that is fine."""

@@ -176,7 +176,7 @@ def opens(guard: Guard, resource: ResourceId, body: Body, old: Policy, new: Poli
     return bool(less or names(was.to_close) - names(now.to_close))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=75)
 @given(changed_policies() | dropped_scopes())
 def test_nothing_is_opened_without_a_word(changed: tuple[Policy, Policy]) -> None:
     """If nothing is said of a change, no resource of the estate is guarded less than before."""
@@ -193,7 +193,7 @@ def _shown(parsed: Policy) -> list[object]:
     return [*layers, *(one.key for one in parsed.exemptions)]
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40)
 @given(POLICIES, st.integers(-60, 60))
 def test_a_policy_loosens_nothing_against_itself(parsed: Policy, days: int) -> None:
     """Whatever it says, and whenever it is asked."""

@@ -70,7 +70,7 @@ _TIMES = st.lists(st.timedeltas(timedelta(0), 60 * DAY), min_size=2, max_size=12
 _ENDS = st.lists(st.timedeltas(timedelta(0), 60 * DAY), min_size=1, max_size=3)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=75)
 @given(_TIMES, _ENDS)
 def test_each_warning_comes_at_most_once_and_never_too_late(
     times: list[datetime], ends: list[timedelta]
@@ -89,7 +89,7 @@ def test_each_warning_comes_at_most_once_and_never_too_late(
 _STEPS = st.lists(st.timedeltas(timedelta(microseconds=1), DAY), min_size=45, max_size=70)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50)
 @given(_STEPS, st.timedeltas(timedelta(0), 50 * DAY))
 def test_none_is_missed_by_whoever_asks_at_least_daily(
     steps: list[timedelta], end: timedelta

@@ -456,7 +456,7 @@ def changed_exporters(draw: st.DrawFn) -> tuple[Policy, Policy]:
     return made(exporters=old), made(exporters=new[draw(st.integers(0, 1)) :])
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=125)
 @given(changed_exporters())
 def test_nobody_may_export_more_without_a_word(changed: tuple[Policy, Policy]) -> None:
     """If nothing is said of a change, no caller may now do what it could not."""
@@ -469,7 +469,7 @@ def test_nobody_may_export_more_without_a_word(changed: tuple[Policy, Policy]) -
                 assert lets(new, caller, resource, when) <= lets(old, caller, resource, when)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50)
 @given(changed_policies(), st.sampled_from(WHO), st.sampled_from(WHEN))
 def test_who_may_export_is_what_the_entries_say_one_by_one(
     changed: tuple[Policy, Policy], caller: Caller, when: datetime

@@ -27,14 +27,14 @@ def parse(text: str) -> Scope:
     return Scope.parse(text, TYPES)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=75)
 @given(GLOBS, VALUES)
 def test_a_pattern_matches_what_a_file_name_pattern_would(glob: str, value: str) -> None:
     """`*` is any characters, none included; everything else is itself."""
     assert matches(glob, value) == bool(re.fullmatch(translate(glob), value))
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40)
 @given(GLOBS, st.data())
 def test_whatever_a_star_stands_for_matches(glob: str, data: st.DataObject) -> None:
     """Constructed from the pattern itself, with characters of any kind."""
@@ -50,7 +50,7 @@ def test_nothing_but_the_star_is_special(special: str) -> None:
     assert not matches(special, special.replace(special[1], "x"))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=75)
 @given(GLOBS, GLOBS)
 def test_two_patterns_meet_exactly_where_a_common_word_exists(one: str, other: str) -> None:
     """Tried with every word of up to six letters: if there is one, there is a short one."""
@@ -59,7 +59,7 @@ def test_two_patterns_meet_exactly_where_a_common_word_exists(one: str, other: s
     assert _overlap(*short) == _overlap(*short[::-1]) == common
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50)
 @given(GLOBS, st.lists(VALUES, min_size=8, max_size=8), st.data())
 def test_patterns_of_the_same_word_meet(glob: str, fills: list[str], data: st.DataObject) -> None:
     """Any two that were made from one word by putting stars into it."""
@@ -79,7 +79,7 @@ _SCOPES = st.builds(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(_SCOPES, max_size=12), st.lists(VALUES | GLOBS, max_size=4).map(tuple))
 def test_the_index_finds_what_trying_every_scope_finds(
     scopes: list[Scope], parts: tuple[str, ...]
@@ -100,7 +100,7 @@ def test_the_index_keeps_entries_apart_however_many(size: int) -> None:
         assert sorted(found) == [-1, n]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50)
 @given(_SCOPES, _SCOPES, st.lists(VALUES, max_size=4).map(tuple))
 def test_a_scope_within_another_holds_for_nothing_else(
     one: Scope, other: Scope, parts: tuple[str, ...]
@@ -170,7 +170,7 @@ def test_what_is_no_scope_is_refused_with_what_one_looks_like(text: str, told: s
         parse(text)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50)
 @given(st.text(max_size=80) | st.text("/*a", max_size=40).map(SUB.__add__))
 def test_any_text_is_a_scope_or_refused(text: str) -> None:
     """Nothing else is raised, and what is read does not match everything."""

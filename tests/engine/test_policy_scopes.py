@@ -176,7 +176,7 @@ _GLOBS = st.text("ab*", min_size=1, max_size=4).filter(lambda glob: glob.strip("
 _GROUPS = ["".join(word) for n in range(1, 7) for word in product("ab", repeat=n)]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50)
 @given(_GLOBS, _GLOBS)
 def test_no_policy_leaves_open_which_of_two_scopes_wins(one: str, other: str) -> None:
     """Two that hold for the same group and weigh the same are refused, and no others."""
@@ -192,7 +192,7 @@ def test_no_policy_leaves_open_which_of_two_scopes_wins(one: str, other: str) ->
     assert refused == undecided
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50)
 @given(POLICIES, st.randoms(use_true_random=False))
 def test_the_order_of_scopes_in_the_file_is_of_no_account(parsed: Policy, random: object) -> None:
     """The same entries in another order say the same of every resource."""

@@ -90,7 +90,7 @@ def plain(rules: TypePolicy) -> dict[str, object]:
     }
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50)
 @given(typed(3))
 def test_the_strictest_is_the_same_in_any_order(drawn: tuple[Guard, list[TypePolicy]]) -> None:
     """Commutative, associative, idempotent: so many tags may apply in any order."""
@@ -102,7 +102,7 @@ def test_the_strictest_is_the_same_in_any_order(drawn: tuple[Guard, list[TypePol
     assert plain(strictest([one, one])) == plain(strictest([one])) == plain(one)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50)
 @given(typed(2))
 def test_nothing_is_looser_in_the_strictest(drawn: tuple[Guard, list[TypePolicy]]) -> None:
     """It is at least as strict as each of them."""
@@ -132,7 +132,7 @@ def _found(guard: Guard, body: Body, rules: TypePolicy) -> dict[str, Mode]:
     return {finding.rule: finding.mode for finding in guard.inspect(body, rules)}
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=25)
 @given(typed(2))
 def test_the_strictest_finds_all_that_each_of_them_finds(
     drawn: tuple[Guard, list[TypePolicy]],
@@ -147,7 +147,7 @@ def test_the_strictest_finds_all_that_each_of_them_finds(
                 assert list(Mode).index(found[rule]) >= list(Mode).index(mode)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50)
 @given(changed())
 def test_what_is_not_called_looser_closes_no_less(
     drawn: tuple[Guard, TypePolicy, TypePolicy],
@@ -180,7 +180,7 @@ def test_a_rule_that_is_off_still_excuses_another() -> None:
     assert looser(old, new)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=25)
 @given(typed(1), st.sampled_from(list(Mode)))
 def test_a_cap_only_weakens_modes(drawn: tuple[Guard, list[TypePolicy]], cap: Mode) -> None:
     """Everything else stays."""

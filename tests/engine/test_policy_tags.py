@@ -159,7 +159,7 @@ def test_a_tag_in_another_casing_of_its_value_is_another_tag() -> None:
     assert len(made(scopes=scopes).layers) == 3
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30)
 @given(POLICIES)
 def test_no_tag_makes_anything_looser_than_its_id(parsed: Policy) -> None:
     """Whatever scopes and tags a policy combines, unless it says that tags may."""
@@ -177,7 +177,7 @@ def test_no_tag_makes_anything_looser_than_its_id(parsed: Policy) -> None:
         assert {f.rule for f in one.to_close} >= {f.rule for f in other.to_close}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30)
 @given(POLICIES)
 def test_several_tags_mean_the_strictest_of_each(parsed: Policy) -> None:
     """Never less than one of them alone."""

@@ -187,21 +187,21 @@ def is_policy_or_mistake(content: str) -> None:
     assert all(mistake.place and mistake.text for mistake in told)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40)
 @given(st.text(max_size=60) | st.text(max_size=60).map("version: 1\nresources: {}".format))
 def test_any_text_is_a_policy_or_a_named_mistake(content: str) -> None:
     """No file whatever raises anything else."""
     is_policy_or_mistake(content)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50)
 @given(_KEYS, _TREES)
 def test_any_value_anywhere_is_a_policy_or_a_named_mistake(key: str, value: Any) -> None:
     """Also where the YAML is fine and the shape is not: `scopes: 5`."""
     is_policy_or_mistake(f"version: 1\n{rules_of(**{**_WHOLE, key: value})}")
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50)
 @given(st.sampled_from(["scopes", "exemptions"]), _KEYS, _TREES)
 def test_any_value_in_an_entry_is_a_policy_or_a_named_mistake(
     entries: str, key: str, value: Any
@@ -212,7 +212,7 @@ def test_any_value_in_an_entry_is_a_policy_or_a_named_mistake(
     is_policy_or_mistake(f"version: 1\n{rules_of(**changed)}")
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(0, 600), st.integers(0, 30), st.text(max_size=3))
 def test_a_policy_cut_anywhere_is_a_policy_or_a_named_mistake(at: int, size: int, put: str) -> None:
     """Half a file, or a slip of the hand in a good one."""

@@ -55,7 +55,7 @@ def covers(pattern: str, name: str) -> bool:
     return re.fullmatch(translate(pattern.lower()), name.lower()) is not None
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100)
 @given(ROLES)
 def test_a_role_gives_what_some_entry_gives_and_does_not_take_away(entries: list[Entry]) -> None:
     """Azure's rule, written down once more with regular expressions."""
@@ -70,7 +70,7 @@ def test_a_role_gives_what_some_entry_gives_and_does_not_take_away(entries: list
     assert {(one.operation, one.kind) for one in grants(role(*entries))} == wanted
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50)
 @given(ROLES.filter(bool), PATTERNS, st.sampled_from(["notActions", "notDataActions"]), st.data())
 def test_taking_away_more_never_gives_more(
     entries: list[Entry], pattern: str, name: str, data: st.DataObject
@@ -81,7 +81,7 @@ def test_taking_away_more_never_gives_more(
     assert given_by(*entries) <= before
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50)
 @given(OPERATIONS, st.data())
 def test_what_an_exact_name_gives_every_wildcard_around_it_gives(
     operation: Operation, data: st.DataObject
@@ -95,7 +95,7 @@ def test_what_an_exact_name_gives_every_wildcard_around_it_gives(
     }
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50)
 @given(ROLES, st.randoms(use_true_random=False))
 def test_casing_never_matters(entries: list[Entry], random: Any) -> None:
     """Of patterns, and of keys."""
@@ -107,7 +107,7 @@ def test_casing_never_matters(entries: list[Entry], random: Any) -> None:
     assert given_by(*other) == given_by(*entries)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50)
 @given(ROLES, st.randoms(use_true_random=False))
 def test_order_never_matters(entries: list[Entry], random: Any) -> None:
     """Of entries and within them: the same grants, by the same patterns."""

@@ -207,7 +207,7 @@ DOCUMENTS = st.recursive(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100)
 @given(st.dictionaries(KEYS | st.text(), DOCUMENTS, max_size=5))
 def test_any_object_is_evaluated_or_refused(document: dict[str, Any]) -> None:
     """Nothing else comes out of it."""

@@ -164,7 +164,7 @@ def test_a_finding_shows_the_value_without_its_control_characters() -> None:
     assert finding.actual == "a b"
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=25)
 @given(
     st.lists(st.text("abc", min_size=1, max_size=3), min_size=1, max_size=4), st.text() | st.none()
 )

@@ -194,7 +194,7 @@ async def test_a_time_that_is_none_does_not_stop_the_retry(stamp: str) -> None:
     assert len(world.intents) + len(world.alerts) == 1
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50)
 @given(
     JSON
     | st.dictionaries(st.sampled_from(["schema", "source", "change", "evidence", "attempt"]), JSON)
@@ -207,7 +207,7 @@ async def test_any_json_as_a_message_is_told(anything: Any) -> None:
     assert len(world.alerts) == 1
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50)
 @given(EVENTS.filter(lambda made: isinstance(made, dict)), st.integers(0, 2))
 async def test_what_an_event_says_survives_the_queue(made: Any, recheck: int) -> None:
     """A task that was put off is the same task, whatever the event looked like."""

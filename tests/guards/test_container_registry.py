@@ -311,7 +311,7 @@ _SENT = {
 }
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150)
 @given(
     export=st.sampled_from(["enabled", "disabled", "Disabled", None]),
     public=st.sampled_from(["Enabled", "Disabled", "disabled", None]),

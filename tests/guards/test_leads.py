@@ -165,7 +165,7 @@ _BODIES = JSON | st.fixed_dictionaries(
 
 
 @EACH
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=25)
 @given(body=_BODIES)
 def test_a_body_of_any_shape_names_some_or_none(lead: Lead, body: Any) -> None:
     """Nothing is raised; what is no text is left to the parser of IDs."""

@@ -211,7 +211,7 @@ _MODES = st.sampled_from(["off", "audit", "enforce"])
 
 
 @BOTH
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100)
 @given(properties=_BODIES, auth=_MODES, network=_MODES, public=_MODES)
 def test_after_the_plan_nothing_it_promised_is_open(
     guard: Guard, properties: dict[str, Any], auth: str, network: str, public: str

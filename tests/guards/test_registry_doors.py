@@ -343,7 +343,7 @@ _HOSTILE: st.SearchStrategy[Any] = st.recursive(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150)
 @given(facts=st.fixed_dictionaries({}, optional=dict.fromkeys(EVERYTHING, _HOSTILE)))
 def test_whatever_stands_in_a_list_findings_are_short_and_clean(facts: dict[str, Any]) -> None:
     """Names and texts of others are shown on one line, or not at all."""

@@ -184,7 +184,7 @@ _BODIES = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40)
 @given(body=_BODIES, granted=JSON, live=st.sampled_from(Mode))
 def test_any_body_is_judged_and_only_the_link_is_ended(
     body: dict[str, Any], granted: object, live: Mode

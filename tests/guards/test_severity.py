@@ -212,7 +212,7 @@ def _opens_a_way(before: tuple[int, ...], after: tuple[int, ...]) -> bool:
 
 
 @BOTH
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150)
 @given(_STEPS, _STEPS)
 def test_a_stricter_body_is_never_worse(
     guard: Guard, one: tuple[int, ...], other: tuple[int, ...]
@@ -235,7 +235,7 @@ _ANY: st.SearchStrategy[object] = st.one_of(
 
 
 @BOTH
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100)
 @given(network=_ANY, public=_ANY, state=_ANY, holder=_ANY)
 def test_every_finding_has_a_severity_whatever_stands_in_the_body(
     guard: Guard, network: object, public: object, state: object, holder: object

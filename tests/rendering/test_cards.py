@@ -132,7 +132,7 @@ def wild_texts() -> list[str]:
     marks = st.text(alphabet="\\`*_[]()<>#~|!&;:/ab1 -+.={}\"'\t\n", min_size=1, max_size=40)
     pieces = st.sampled_from([*HOSTILE, "---", "1) ", "[a]: https://b", "&copy;", "![", "](x)"])
 
-    @settings(max_examples=300, derandomize=True, database=None)
+    @settings(max_examples=150, derandomize=True, database=None)
     @given(marks | st.lists(pieces, max_size=3).map(" ".join) | st.text(max_size=40))
     def collect(text: str) -> None:
         found.append(text)

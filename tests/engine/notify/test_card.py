@@ -187,7 +187,7 @@ def test_more_than_most_alerts_still_fit() -> None:
     assert max(sizes(card.message(flood(2 * card.MOST_ALERTS)))) < LIMIT
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(st.lists(wild(), min_size=1, max_size=4))
 def test_any_parcel_becomes_a_card_that_fits(alerts: list[dict[str, Any]]) -> None:
     """Whatever is in it: valid JSON, small enough, nothing but our kinds of elements."""

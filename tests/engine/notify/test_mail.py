@@ -195,7 +195,7 @@ def test_no_cell_is_a_formula(begins: str) -> None:
         assert not [cell for cell in row if cell.startswith(("=", "+", "-", "@"))]
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(st.lists(wild(), max_size=4))
 def test_any_parcel_becomes_a_mail(alerts: list[dict[str, Any]]) -> None:
     """One line of subject, a key that fits a header, and the same words twice."""

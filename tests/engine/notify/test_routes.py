@@ -282,7 +282,7 @@ _ALERTS: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200)
 @given(
     st.lists(_ROUTES, max_size=4).map(tuple),
     st.none() | _CHANNELS,
