@@ -176,6 +176,13 @@ def exposure(body: Body) -> str:
     )
 
 
+def _for_upload(body: Body) -> bool:
+    """Whether the disk was made to be filled through a link."""
+    return (
+        (text_at(body, "properties.creationData.createOption") or "").lower().startswith("upload")
+    )
+
+
 def _block(body: Body, findings: Sequence[Finding]) -> Blocked | None:
     """Why dataAccessAuthMode cannot be set: a backup product, or a machine that has the disk."""
     if all(finding.rule != DATA_ACCESS_AUTH.id for finding in findings):
@@ -258,5 +265,5 @@ def guard(kind: str) -> Guard:
         plan=plan,
         exposure=exposure,
         also_changes=(DISK_ACCESS,),
-        links=Links(LIVE_EXPORT.id, grants=(f"{type_}/beginGetAccess/action",)),
+        links=Links(LIVE_EXPORT.id, (f"{type_}/beginGetAccess/action",), fills=_for_upload),
     )

@@ -160,13 +160,13 @@ class Outside:
         return answer
 
     async def grant_unnoticed(self, caller: str, path: str) -> str:
-        """As `grant_access`, with the guard told that there is no such resource."""
-        name = path.rpartition("/")[2]
-        await self.hide(name)
-        calls = len(await self.guard_calls_of(name))
-        link = await self.grant_access(caller, path)
-        await self.wait_for_calls_of(name, calls + 1)
-        return link
+        """As `grant_access`, without an event."""
+        usual = (await self.control("GET", "settings"))["event_at"]
+        await self.settings(event_at="never")
+        try:
+            return await self.grant_access(caller, path)
+        finally:
+            await self.settings(event_at=usual)
 
     async def link_status(self, link: str) -> int:
         """What a link answers: 200 as long as it is good, then 403."""

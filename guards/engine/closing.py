@@ -14,10 +14,10 @@ from guards.engine.exports import keep, settle
 from guards.engine.exposure import NOT_CUT, Cut
 from guards.engine.later import put_off
 from guards.engine.look import Look, Result
-from guards.engine.model import Body, Change, Outcome, Patch, Plan
+from guards.engine.model import Body, Change, Outcome, Patch, Plan, Severity
 from guards.engine.ports import Receipt
 from guards.engine.repeats import REFUSED_TOGETHER, fight, told_with_its_group
-from guards.engine.saved import deletions, fits
+from guards.engine.saved import deletions, keepable, kept
 from guards.engine.steps import Done, carry_out
 from guards.engine.tasks import Evidence
 
@@ -94,14 +94,29 @@ async def _refused(one: _Try, error: GuardError) -> Result:
 
 async def _told_refused(one: _Try, error: GuardError, explained: str) -> Result:
     """Azure refused for good: told by itself, or with all others of its resource group."""
-    alone = one.evidence.saved or one.look.links_among(one.evidence.findings)
-    if error.code in REFUSED_TOGETHER and not alone:
+    if error.code in REFUSED_TOGETHER and not _alone(one):
         told = await told_with_its_group(one.look, error)
         if told is not None:
             await _drop_intent(one)
             return told
-    reason = f"Azure refused: {error}{explained}"
+    reason = ". ".join(
+        part for part in (f"Azure refused: {error}{explained}", _blocked(one)) if part
+    )
     return await _tell(one, Outcome.NOT_REVERTED, reason, one.made, one.cut)
+
+
+def _alone(one: _Try) -> bool:
+    """Whether a refusal is told by itself: it says more than that a setting stays open."""
+    look, evidence = one.look, one.evidence
+    done = evidence.saved or one.cut != NOT_CUT or evidence.cut != NOT_CUT
+    grave = evidence.severity is Severity.CRITICAL or one.plan.blocked is not None
+    return bool(done or grave or look.is_export or look.links_among(evidence.findings))
+
+
+def _blocked(one: _Try) -> str:
+    """What of the findings the plan leaves out, and why; "" if nothing."""
+    blocked = one.plan.blocked
+    return f"not changed ({', '.join(blocked.rules)}): {blocked.reason}" if blocked else ""
 
 
 def _stands_in_the_way(one: _Try, error: GuardError) -> bool:
@@ -148,15 +163,14 @@ async def _without_children(one: _Try, found: list[Body], error: GuardError) -> 
     look, refusal = one.look, one.look.guard.refusal
     assert refusal is not None
     steps = deletions(look.resource, refusal.type, found, refusal.api_version)
-    saved: tuple[Body, ...] = tuple({**b, "apiVersion": refusal.api_version} for b in found)
-    known = {body.get("id") for body in saved}
-    saved = (*(body for body in one.evidence.saved if body.get("id") not in known), *saved)
-    if not fits(saved) or len(steps) < len(found):
-        reason = f"{refusal.explanation}; they are not deleted, as they do not fit into one alert"
-        return await _tell(one, Outcome.NOT_REVERTED, f"Azure refused: {error}. {reason}", ())
+    now = tuple(kept(body, refusal.api_version) for body in found)
+    saved = (*(body for body in one.evidence.saved if body not in now), *now)
     ids = sorted(str(body.get("id")) for body in saved)
     alert_id = alerts.digest(one.evidence.alert_id, ids)  # no double of one that has no bodies
     evidence = replace(one.evidence, saved=saved, alert_id=alert_id)
+    if len(steps) < len(found) or not keepable(look.task.with_evidence(evidence)):
+        reason = f"{refusal.explanation}; they are not deleted, as no alert could keep all of them"
+        return await _tell(one, Outcome.NOT_REVERTED, f"Azure refused: {error}. {reason}", ())
     intent = await _write_intent(look, evidence)
     await _drop_intent(one)
     patches = tuple(step for step in one.plan.steps if isinstance(step, Patch))
@@ -212,7 +226,7 @@ def _how_it_ended(one: _Try, done: Done) -> tuple[Outcome, str]:
         reason = f"Azure accepted the change, and its answer still shows {', '.join(still)} open"
         return Outcome.NOT_REVERTED, reason
     blocked = plan.blocked.rules if plan.blocked else ()
-    reasons = [f"not changed ({', '.join(blocked)}): {plan.blocked.reason}"] if plan.blocked else []
+    reasons = [_blocked(one)] if plan.blocked else []
     left = sorted({finding.rule for finding in verdict.findings} - set(blocked))
     if left:
         reasons.append(f"left open, as the policy only reports it: {', '.join(left)}")

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from guards.engine.events import clean
+from guards.engine.shapes import unsigned
 
 _MAX_CUT = 1024
 
@@ -16,7 +17,6 @@ _NEVER_SHOWN = {
 """Of an event's data: tokens' claims, addresses, what was asked and answered; lower case."""
 
 _CLAIMS = re.compile(rf'(?is)("(?:{"|".join(sorted(_NEVER_SHOWN))})"\s*:).*')
-_SIGNATURE = re.compile(r"(?i)(\bsig(?:=|%3d|\\u003d))[^&\s\"']+")
 
 
 def excerpt(text: object) -> str:
@@ -26,15 +26,15 @@ def excerpt(text: object) -> str:
         try:
             text = json.loads(decoded)
         except (ValueError, RecursionError):
-            return _harmless(_CLAIMS.sub(r"\1…", decoded))
+            return harmless(_CLAIMS.sub(r"\1…", decoded))
     if isinstance(text, str):
-        return _harmless(text)
-    return _harmless(json.dumps(_without_claims(text), default=str))
+        return harmless(text)
+    return harmless(json.dumps(_without_claims(text), default=str))
 
 
-def _harmless(text: str) -> str:
+def harmless(text: str, limit: int = _MAX_CUT) -> str:
     """Cut, and without the signature of a link."""
-    return clean(_SIGNATURE.sub(r"\1…", text[: 8 * _MAX_CUT]), _MAX_CUT)
+    return clean(unsigned(text[: 8 * _MAX_CUT]), limit)
 
 
 def _without_claims(document: Any, depth: int = 0) -> Any:

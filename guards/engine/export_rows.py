@@ -5,6 +5,7 @@ of who took a link, one row an event. A message of `guard-work` is not believed 
 look asks for the row of its event: nobody else's link hangs on it.
 """
 
+import contextlib
 import logging
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -138,6 +139,8 @@ async def keep_taken(
 ) -> None:
     """Keep what an event says of a link; `pending` if it is to be cut, unless it may be out.
 
+    What is known of the same event stays, but that the link is `cut` is the last word.
+
     Raises:
         Transient: the store cannot be reached.
     """
@@ -150,7 +153,9 @@ async def keep_taken(
         "pending": (now + PENDING).isoformat() if pending else "",
         "cut": int(cut),
     }
-    await ports.store.write(PARTITION, Put(_key(resource, change), values))
+    key = _key(resource, change)
+    with contextlib.suppress(Conflict):
+        await ports.store.write(PARTITION, Put(key, values) if cut else Insert(key, values))
 
 
 def _of_export(

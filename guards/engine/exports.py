@@ -26,7 +26,8 @@ log = logging.getLogger(__name__)
 FRESH = timedelta(minutes=5)
 """A grant that is older says nothing about the link that is out now."""
 
-_SUCCEEDED = "microsoft.resources.resourceactionsuccess"
+SUCCEEDED = "microsoft.resources.resourceactionsuccess"
+"""The type of the event of an action that was carried out, in lower case."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,7 @@ def is_fresh(change: ResourceChange, now: datetime) -> bool:
     """Whether a grant was made just now, by a caller that the event names, and succeeded."""
     at = moment(change.event_time)
     recent = at is not None and abs(now - at) < FRESH
-    return recent and bool(change.caller) and change.event_type.lower() == _SUCCEEDED
+    return recent and bool(change.caller) and change.event_type.lower() == SUCCEEDED
 
 
 def is_grant(look: Look) -> bool:
@@ -202,6 +203,8 @@ async def keep(task: Task, found: Guard | Lead, resource: ResourceId, ports: Por
     if task.source is not Source.EVENT or not change.caller or not hands_out(change, _of(found)):
         return None
     fresh = is_fresh(change, ports.clock.now())  # a late one matters if an exporter's
+    if ports.recent.has(resource.key, change.event_id):
+        return fresh  # cut by now, and written down as that
     await rows.keep_taken(ports, resource, change, pending=fresh)
     return fresh
 
@@ -216,15 +219,13 @@ def _of(found: Guard | Lead) -> tuple[str, ...]:
 async def settle(look: Look) -> None:
     """A link was cut: its event, should it come again, must not cut the next one. Never raises.
 
-    This process remembers it; where others may be asked, or no body shows it, the store does.
+    This process remembers it at once; others learn it from the store.
     """
     change, links = look.task.change, look.guard.links
     if links is None or not is_grant(look):
         return
     look.ports.recent.add(look.resource.key, change.event_id)
     covered = _covered(look.policy, look.resource)
-    if look.task.source is Source.EVENT and links.shown and not covered:
-        return
     try:
         await rows.keep_taken(look.ports, look.resource, change, pending=False, cut=True)
         known = await rows.export(look.ports, look.resource) if covered else None

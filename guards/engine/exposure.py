@@ -9,17 +9,21 @@ from guards.engine.shapes import moment
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """What is known of a revocation: when Azure was done, and the state it showed then."""
+    """What is known of a link's end: when Azure had revoked it, and the state it showed then.
+
+    `over` says that it ended in another way, unseen.
+    """
 
     revoked_at: str | None = None
     state: str | None = None
+    over: bool = False
 
 
 NOT_CUT = Cut()
 
 
 def hands_out(change: ResourceChange, operations: tuple[str, ...]) -> bool:
-    """Whether an event is that of a link being handed out."""
+    """Whether an event is one of these operations: that a link is handed out, or data taken."""
     operation = change.operation_name.lower()
     return any(operation == one.lower() for one in operations)
 
@@ -38,9 +42,10 @@ def exposure_of(
     if links is None or not seen:
         return None
     granted = hands_out(change, links.grants)
+    ended = cut.over or any(one.path in seen for one in made)
     seconds = _seconds(change.event_time if granted else "", cut.revoked_at)
     return Exposure(
-        statement=_statement(outcome, cut, seconds, ended=any(one.path in seen for one in made)),
+        statement=_statement(outcome, cut, seconds, ended=ended),
         granted_at=change.event_time or None if granted else None,
         access=change.request.access or None,
         duration_s=change.request.duration_s or None,
@@ -62,10 +67,10 @@ def _statement(outcome: Outcome, cut: Cut, seconds: float | None, *, ended: bool
     if cut.revoked_at is not None:
         how_long = f"in the {seconds:.1f} s it was out" if seconds is not None else "until then"
         return f"The link was revoked. Data may have been read through it {how_long}."
-    if ended:
-        return "No link is out any more. Data may have been read through it until it ended."
     if outcome is Outcome.DELETED_MEANWHILE:
         return "The resource is gone, and the link with it. Data may have been read before."
+    if ended:
+        return "No link is out any more. Data may have been read through it until it ended."
     return (
         "The link is out: data may have been read through it, and may be until it is revoked or "
         "expires."

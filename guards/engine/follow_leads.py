@@ -16,12 +16,12 @@ from guards.engine.errors import Gone, Terminal, Transient, Unreadable
 from guards.engine.exports import keep
 from guards.engine.exposure import hands_out
 from guards.engine.ids import ResourceId
-from guards.engine.later import RECHECK_DELAYS_S, give_up
+from guards.engine.later import RECHECK_DELAYS_S, about, give_up
 from guards.engine.look import Result
 from guards.engine.model import Body, Lead, Mode, Outcome, ResourceChange, Source
 from guards.engine.policy import Policy
 from guards.engine.ports import Ports
-from guards.engine.repeats import together
+from guards.engine.repeats import unread_with_its_group
 from guards.engine.rules import in_progress
 from guards.engine.shapes import moment, timestamp
 from guards.engine.store import Put
@@ -39,6 +39,12 @@ A_SECOND = 20
 """Looks that fall due in one second: Azure answers 25 reads a second."""
 
 _PARTITION = "leads"
+
+_LINKS_GONE = (
+    "SAS links to all that belongs to it were taken, and it is gone with them: data may have been "
+    "read before. Ask the caller what they were for"
+)
+_LINKS_OUT = "SAS links to all that belongs to it were taken, and none of them was revoked"
 
 
 class Unfinished(Transient):
@@ -61,18 +67,14 @@ async def follow(
     if ports.cap is Mode.OFF:
         return Result(None, reason="out of scope: GUARD_MODE is off")
     granted = await _grant(task, lead, resource, ports)
-    if (
-        granted is None
-        and task.source is Source.EVENT
-        and not await _its_turn(task, resource, ports)
-    ):
+    if _waits(task, lead) and not await _its_turn(task, resource, ports):
         return Result(None, reason="it was written a moment ago, and is looked at again then")
     try:
         bodies = await _bodies(lead, resource, ports, deadline)
     except Gone:
-        return Result(Outcome.DELETED_MEANWHILE)
+        return await _gone(task, lead, resource, ports)
     except Terminal as e:
-        return await _unread(task, resource, ports, e)
+        return await _unread(task, lead, resource, ports, e)
     found = _named(lead, resource, bodies, policy, ports)
     early = not found or any(map(in_progress, bodies))
     if early and task.recheck < len(RECHECK_DELAYS_S):
@@ -81,6 +83,11 @@ async def follow(
         return Result(Outcome.DEFERRED, reason="Azure is still at work on it")
     await _pass_on(task, found, ports, deadline, granted=granted)
     return Result(None, reason=f"{len(found)} resources are looked at from guard-work")
+
+
+def _waits(task: Task, lead: Lead) -> bool:
+    """Whether it may wait for its turn: not if links were taken, whoever did."""
+    return task.source is Source.EVENT and not hands_out(task.change, lead.grants)
 
 
 async def _pass_on(
@@ -164,9 +171,12 @@ def _named(
 ) -> list[ResourceId]:
     """The guarded resources that bodies name, each once, in the order of their IDs.
 
-    Of the same subscription only: nothing else can belong to it, whatever a body says.
+    Of the same subscription only, children only of the lead itself: nothing else can belong to it,
+    whatever a body says.
     """
     guard = by_type(ports.guards)[lead.leads_to.lower()]
+    children = lead.leads_to.lower().startswith(f"{lead.resource_type.lower()}/")
+    above = f"{resource.key}/" if children else ""
     found: dict[str, ResourceId] = {}
     for body in bodies:
         for text in lead.resources(body):
@@ -175,20 +185,32 @@ def _named(
             except Unreadable:
                 continue
             same = one.subscription.lower() == resource.subscription.lower()
+            same = same and one.key.startswith(above)
             fits = one.type.lower() == lead.leads_to.lower()
             if same and fits and len(found) < MOST and not policy.out_of_scope(guard, one):
                 found.setdefault(one.key, one)
     return [found[key] for key in sorted(found)]
 
 
-async def _unread(task: Task, resource: ResourceId, ports: Ports, error: Terminal) -> Result:
-    """Azure lets nobody see what belongs to it: told with its resource group."""
-    reason = f"could not be read, so what belongs to it was not looked at: {error}"
-    told = await together(
-        ports,
-        resource,
-        task.change,
-        f"resources of this resource group {reason}. The guard's role needs the permissions that "
-        "`python -m guards role` prints",
+async def _gone(task: Task, lead: Lead, resource: ResourceId, ports: Ports) -> Result:
+    """Nobody asks after what was deleted, unless links to it were taken before."""
+    change, policy = task.change, await ports.policy()
+    exporter = policy.exporter(
+        change.caller, resource, moment(change.event_time) or ports.clock.now()
     )
+    if not hands_out(change, lead.grants) or exporter is not None:
+        return Result(Outcome.DELETED_MEANWHILE)
+    alert = about(task, Outcome.DELETED_MEANWHILE, _LINKS_GONE, ports)
+    await ports.alerts.put(alert.message())
+    return Result(Outcome.DELETED_MEANWHILE, alert.alert_id, _LINKS_GONE)
+
+
+async def _unread(
+    task: Task, lead: Lead, resource: ResourceId, ports: Ports, error: Terminal
+) -> Result:
+    """Azure lets nobody see what belongs to it: told with its resource group; of links at once."""
+    reason = f"could not be read, so what belongs to it was not looked at: {error}"
+    if hands_out(task.change, lead.grants):
+        return await give_up(task, f"{_LINKS_OUT}; it {reason}", ports)
+    told = await unread_with_its_group(ports, resource, task.change, error)
     return told or await give_up(task, reason, ports)

@@ -6,6 +6,7 @@ Compared by the settings that look had planned to close, whatever the policy say
 from dataclasses import replace
 
 from guards.engine.decide import Verdict
+from guards.engine.exposure import NOT_CUT
 from guards.engine.look import Look, Result
 from guards.engine.model import Body, Mode, Outcome
 from guards.engine.tasks import Evidence
@@ -56,7 +57,9 @@ async def follow_up(look: Look, body: Body, held: Evidence, verdict: Verdict) ->
         told = replace(held, findings=closed)
         await look.tell(Outcome.FOUND_CLOSED, told, _FOUND_CLOSED, made)
         return None
-    if not more and not {finding.rule for finding in verdict.findings} & set(still):
+    done = made or held.saved or held.cut != NOT_CUT
+    going_on = verdict.to_close if done else verdict.findings  # "nothing was changed" must be true
+    if not more and not {finding.rule for finding in going_on} & set(still):
         return await look.tell(Outcome.NOT_REVERTED, held, _NO_LONGER_ENFORCED, made)
     return None
 

@@ -1,135 +1,46 @@
 """Alerts that would be many of the same kind, gathered in the shared state and told together.
 
-Two kinds: refusals that hold for a whole resource group, and the later rounds of a fight over one
-resource. Each entry is a row of its own, so that many at once do not get in each other's way; one
-message of `guard-work` tells all that is not told yet. An entry is written first and its message
-put then: whoever dies in between comes again with the same entry, and puts it.
+Refusals that hold for a whole resource group, and the later rounds of a fight over one resource.
+One message of `guard-work` tells all that is not told yet. An entry is written first and its
+message put then: whoever dies in between comes again with the same entry, and puts it.
 """
 
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from enum import StrEnum
 
 from guards.engine import alerts
 from guards.engine.alerts import Alert
 from guards.engine.events import clean
+from guards.engine.gathered_rows import (
+    WINDOWS,
+    Entry,
+    Kind,
+    Topic,
+    entries,
+    mark_told,
+    partition,
+    untold,
+)
 from guards.engine.look import Result
 from guards.engine.model import Outcome, Severity, Source
 from guards.engine.ports import Ports
 from guards.engine.shapes import moment, timestamp
-from guards.engine.store import Conflict, Delete, Insert, Put, Row, Value, Write
+from guards.engine.store import Conflict, Put, Row, Value
 
 SCHEMA = "exportguard.gathered/1"
-
-MOST, MOST_PAGES = 100, 20
-"""Entries that are read or marked at a time, and how often for one alert; the rest follows."""
 
 LATE = timedelta(minutes=15)
 """A message that has not come by then is lost, and another one is put."""
 
-_TOPIC, _ENTRY = "t", "e|"
-_ROOM_FOR_MORE = 40
-_MOST_CALLERS = 5
+SOON_S = 30
+"""Seconds until the rest is told, of more than one alert tells."""
 
-
-class Kind(StrEnum):
-    """What is gathered."""
-
-    REFUSED = "refused"
-    FIGHT = "fight"
-
-
-WINDOWS = {Kind.REFUSED: timedelta(hours=24), Kind.FIGHT: timedelta(hours=1)}
-"""An entry that is older is forgotten, and the same again is news."""
-
-DELAYS_S = {Kind.REFUSED: (30, 3600), Kind.FIGHT: (3600, 3600)}
+DELAYS_S = {Kind.UNCLOSED: (30, 3600), Kind.UNREAD: (30, 3600), Kind.FIGHT: (3600, 3600)}
 """Seconds from an entry until all are told: the first time, and soon after another telling."""
 
-
-@dataclass(frozen=True, slots=True)
-class Topic:
-    """What alerts are gathered about; `words` go into the alert that tells them."""
-
-    kind: Kind
-    resource_id: str
-    resource_type: str
-    words: str
-
-    @property
-    def key(self) -> str:
-        """What the message names, and what the partition is called by."""
-        return alerts.digest(self.kind, self.resource_id.lower())
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One of those that are gathered: a few texts for people, and which one it is."""
-
-    key: str
-    said: Mapping[str, str]
-    at: datetime
-    told: bool
-
-    @property
-    def name(self) -> str:
-        """Which resource, of a refused one."""
-        return self.said.get("", "")
-
-    @property
-    def line(self) -> str:
-        """For people."""
-        return ", ".join(f"{name} {text}".strip() for name, text in self.said.items() if text)
-
-
-def partition(key: str) -> str:
-    """Where the rows of a topic are."""
-    return f"gathered {key}"
-
-
-async def note(ports: Ports, topic: Topic, key: str, said: Mapping[str, str]) -> Entry:
-    """Write one entry, unless it is there already; as it stands.
-
-    Raises:
-        Transient: the store cannot be reached.
-    """
-    now, place, name = ports.clock.now(), partition(topic.key), f"{_ENTRY}{alerts.digest(key)}"
-    entry = Entry(name, said, now, told=False)
-    try:
-        await ports.store.write(place, Insert(name, _values(entry)))
-    except Conflict:
-        row = await ports.store.get(place, name)
-        known = _entry(row) if row else None
-        if known is not None and now - known.at <= WINDOWS[topic.kind]:
-            return known
-        await ports.store.write(place, Put(name, _values(entry)))
-    return entry
-
-
-async def entries(ports: Ports, topic: Topic) -> list[Entry]:
-    """The first hundred that are gathered, not forgotten or not told, the oldest first.
-
-    Raises:
-        Transient: the store cannot be reached.
-    """
-    rows = await ports.store.page(partition(topic.key), _ENTRY, MOST)
-    now = ports.clock.now()
-    found = [
-        one
-        for one in map(_entry, rows)
-        if one and (not one.told or now - one.at <= WINDOWS[topic.kind])
-    ]
-    return sorted(found, key=lambda one: (one.at, one.key))
-
-
-async def told(ports: Ports, topic: Topic, entry: Entry) -> None:
-    """Mark an entry that its own alert tells.
-
-    Raises:
-        Transient: the store cannot be reached.
-    """
-    await ports.store.write(partition(topic.key), Put(entry.key, _values(entry, told=True)))
+_TOPIC = "t"
+_ROOM_FOR_MORE = 40
+_MOST_CALLERS = 5
 
 
 async def schedule(ports: Ports, topic: Topic) -> None:
@@ -138,17 +49,21 @@ async def schedule(ports: Ports, topic: Topic) -> None:
     Raises:
         Transient: the store or the queue cannot be reached.
     """
-    now, place = ports.clock.now(), partition(topic.key)
-    row = await ports.store.get(place, _TOPIC)
+    now = ports.clock.now()
+    row = await ports.store.get(partition(topic.key), _TOPIC)
     said = {name: str(value) for name, value in row.values.items()} if row else {}
     due, last = moment(said.get("due", "")), moment(said.get("last", ""))
     if due is not None and now < due + LATE:
         return
     recently = last is not None and now - last < WINDOWS[topic.kind]
-    delay = DELAYS_S[topic.kind][recently]
-    await ports.work.put(message(topic.key), delay)
-    due = now + timedelta(seconds=delay)
-    await ports.store.write(place, Put(_TOPIC, _topic_values(topic, due, last)))
+    await _appoint(ports, topic, DELAYS_S[topic.kind][recently], last)
+
+
+async def _appoint(ports: Ports, topic: Topic, delay_s: float, last: datetime | None) -> None:
+    """Put the message, and write down when it falls due."""
+    due = ports.clock.now() + timedelta(seconds=delay_s)
+    await ports.work.put(message(topic.key), delay_s)
+    await ports.store.write(partition(topic.key), Put(_TOPIC, _topic_values(topic, due, last)))
 
 
 def message(key: str, attempt: int = 0) -> dict[str, object]:
@@ -173,41 +88,21 @@ async def tell(ports: Ports, key: str) -> Result:
         await ports.store.write(place, Put(_TOPIC, _topic_values(topic, None, now), row.etag))
     except Conflict:  # another message tells, or has just been appointed
         return Result(None, reason="what is gathered is told by another message")
-    every, more = await _every(ports, place)
-    new = sorted((one for one in every if not one.told), key=lambda one: (one.at, one.key))
+    new, more = await untold(ports, topic)
     if not new:
         return Result(None, reason="nothing is gathered that was not told")
     alert = _alert(topic, new, now)
     await ports.alerts.put(alert.message())
-    marks: list[Write] = [Put(one.key, _values(one, told=True)) for one in new]
-    old = (one for one in every if one.told and now - one.at > WINDOWS[topic.kind])
-    marks += [Delete(one.key) for one in old]
-    try:
-        for start in range(0, len(marks), MOST):
-            await ports.store.write(place, *marks[start : start + MOST])
-    except Conflict:
-        return Result(alert.outcome, alert.alert_id, "another instance tells as well")
+    await mark_told(ports, topic, new)
     if more:
-        await schedule(ports, topic)
+        await _appoint(ports, topic, SOON_S, now)
+    await entries(ports, topic)  # what is forgotten goes
     return Result(alert.outcome, alert.alert_id, alert.reason or "", topic.resource_id)
-
-
-async def _every(ports: Ports, place: str) -> tuple[list[Entry], bool]:
-    """All entries of a topic, and whether there are more than one alert can tell."""
-    found: list[Entry] = []
-    after = ""
-    for _ in range(MOST_PAGES):
-        rows = await ports.store.page(place, _ENTRY, MOST, after=after)
-        found += [one for one in map(_entry, rows) if one]
-        if len(rows) < MOST:
-            return found, False
-        after = rows[-1].key
-    return found, True
 
 
 def _alert(topic: Topic, new: Sequence[Entry], now: datetime) -> Alert:
     fight = topic.kind is Kind.FIGHT
-    who = "" if fight else f" (written by {_callers(new)})"
+    who = "" if fight else f" (written by {callers(new)})"
     start = f"{len(new)} {topic.words}{who}: "
     lines = [one.line if fight else one.name for one in new]
     shown = _shown(lines, alerts.MAX_REASON - len(start) - _ROOM_FOR_MORE)
@@ -224,9 +119,9 @@ def _alert(topic: Topic, new: Sequence[Entry], now: datetime) -> Alert:
     )
 
 
-def _callers(new: Sequence[Entry]) -> str:
+def callers(some: Sequence[Entry]) -> str:
     """Each once, the first few."""
-    every = list(dict.fromkeys(one.said.get("by", "") for one in new))
+    every = list(dict.fromkeys(one.by for one in some))
     return clean(", ".join(every[:_MOST_CALLERS]), 600) + (", …" * (len(every) > _MOST_CALLERS))
 
 
@@ -241,11 +136,6 @@ def _shown(lines: Sequence[str], room: int) -> list[str]:
     return shown
 
 
-def _values(entry: Entry, *, told: bool = False) -> dict[str, Value]:
-    said = {name: clean(text, 300) for name, text in entry.said.items()}
-    return {"said": json.dumps(said), "at": entry.at.isoformat(), "told": int(told)}
-
-
 def _topic_values(topic: Topic, due: datetime | None, last: datetime | None) -> dict[str, Value]:
     return {
         "kind": str(topic.kind),
@@ -255,16 +145,6 @@ def _topic_values(topic: Topic, due: datetime | None, last: datetime | None) -> 
         "due": due.isoformat() if due else "",
         "last": last.isoformat() if last else "",
     }
-
-
-def _entry(row: Row) -> Entry | None:
-    """A row as an entry; None if it is none of ours."""
-    try:
-        said = {str(k): str(v) for k, v in json.loads(str(row.values["said"])).items()}
-        at = moment(str(row.values["at"]))
-        return Entry(row.key, said, at, told=bool(row.values["told"])) if at else None
-    except (KeyError, ValueError, AttributeError):
-        return None
 
 
 def _topic(row: Row) -> Topic | None:

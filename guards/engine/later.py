@@ -8,13 +8,14 @@ from guards.engine import alerts
 from guards.engine.alerts import Alert
 from guards.engine.catalogue import locate
 from guards.engine.errors import Transient, Unreadable
-from guards.engine.events import clean
+from guards.engine.excerpt import harmless
 from guards.engine.exports import is_grant, keep
 from guards.engine.exposure import NOT_CUT, exposure_of
 from guards.engine.look import Look, Result
 from guards.engine.model import Body, Guard, Outcome, Severity
 from guards.engine.ports import Ports, Receipt
 from guards.engine.rules import in_progress
+from guards.engine.saved import restored
 from guards.engine.tasks import Task
 
 log = logging.getLogger(__name__)
@@ -29,8 +30,9 @@ TELL_AT, TELL_OF_LINKS_AT = 6, 1
 """The attempt, about ten minutes in, at which a person learns that something is being put off; of a
 link that is out and cannot be cut the second one."""
 
-MOST_ATTEMPTS = 200
-"""A day takes about 100; a message with a time in the future ends here."""
+LEAST_ATTEMPTS, MOST_ATTEMPTS = TELL_AT, 200
+"""A day takes about 100. One that the app has slept through is not over before some were made; a
+message with a time in the future ends with the last."""
 
 
 def delay_s(attempt: int) -> float:
@@ -41,15 +43,29 @@ def delay_s(attempt: int) -> float:
 async def recheck_if_early(look: Look, body: Body) -> None:
     """A write still in progress, or a grant whose SAS does not show yet, is looked at once more.
 
-    Called when a look ends, not when it was put off: that one comes back and ends later.
+    Called when a look ends, not when it was put off: that one comes back and ends later. What was
+    given up does not begin again.
     """
-    granted = look.guard.links is not None and look.guard.links.shown and is_grant(look)
-    early = in_progress(body) or (granted and not look.guard.exposure(body))
-    if not early or look.task.recheck >= len(RECHECK_DELAYS_S):
+    early = in_progress(body) or (_yet_to_show(look) and not look.guard.exposure(body))
+    ended = look.task.recheck >= len(RECHECK_DELAYS_S) or _is_over(look.task, look.ports)
+    if ended or not early:
         return
     await keep(look.task, look.guard, look.resource, look.ports)
     again = replace(look.task, recheck=look.task.recheck + 1, attempt=0, evidence=None)
     await look.ports.work.put(again.message(), RECHECK_DELAYS_S[look.task.recheck])
+
+
+def _yet_to_show(look: Look) -> bool:
+    """Whether the link that this look is about has yet to show: no earlier look saw one out."""
+    shown = look.guard.links is not None and look.guard.links.shown
+    return shown and is_grant(look) and not _of_link(look.task, look.ports)
+
+
+def _is_over(task: Task, ports: Ports) -> bool:
+    """Whether a task has had its day, and attempts in it."""
+    begun = datetime.fromisoformat(task.first_seen)
+    day = task.attempt >= LEAST_ATTEMPTS and ports.clock.now() - begun >= GIVE_UP
+    return day or task.attempt >= MOST_ATTEMPTS
 
 
 async def put_off(
@@ -60,8 +76,7 @@ async def put_off(
     Raises:
         Transient: the queue cannot be reached and no intent exists.
     """
-    started = datetime.fromisoformat(task.first_seen)
-    if ports.clock.now() - started >= GIVE_UP or task.attempt >= MOST_ATTEMPTS:
+    if _is_over(task, ports):
         reason = f"given up after {task.attempt} attempts in a day: {error}"
         return await give_up(task, reason, ports, intent)
     delay = delay_s(task.attempt)
@@ -74,18 +89,20 @@ async def put_off(
             await ports.work.update(intent, task.again().message(), delay)
         except Transient as e:
             log.warning("intent could not be put off and surfaces by itself: %s", e)
-    if task.attempt == (TELL_OF_LINKS_AT if _of_link(task, ports) else TELL_AT):
-        await _tell_of_delay(task, error, ports)
+    if task.attempt == (TELL_OF_LINKS_AT if _is_out(task, ports) else TELL_AT):
+        told = f"put off {task.attempt} times and tried again for a day: {error}"
+        await tell_of_delay(task, told, ports)
     return Result(Outcome.DEFERRED, alert_id, f"again in {delay:.0f} s: {error}")
 
 
-async def _tell_of_delay(task: Task, error: Transient, ports: Ports) -> None:
+async def tell_of_delay(task: Task, reason: str, ports: Ports) -> Result:
     """That something is being put off; without this note it goes on all the same."""
-    reason = f"put off {task.attempt} times and tried again for a day: {error}"
+    alert = about(task, Outcome.DEFERRED, reason, ports)
     try:
-        await ports.alerts.put(about(task, Outcome.DEFERRED, reason, ports).message())
+        await ports.alerts.put(alert.message())
     except Transient as e:
-        log.warning("that %s is put off could not be told: %s", task.change.resource[:300], e)
+        log.warning("that %s is put off could not be told: %s", alert.resource_id, e)
+    return Result(Outcome.DEFERRED, alert.alert_id, reason)
 
 
 async def give_up(task: Task, reason: str, ports: Ports, intent: Receipt | None = None) -> Result:
@@ -98,9 +115,14 @@ async def give_up(task: Task, reason: str, ports: Ports, intent: Receipt | None 
 
 
 def _of_link(task: Task, ports: Ports) -> bool:
-    """Whether an earlier look saw a link that is out."""
+    """Whether an earlier look saw a link that was out then."""
     rules = {guard.links.rule for guard in ports.guards if guard.links}
     return task.evidence is not None and any(f.rule in rules for f in task.evidence.findings)
+
+
+def _is_out(task: Task, ports: Ports) -> bool:
+    """Whether it saw one, and none was cut since."""
+    return _of_link(task, ports) and task.evidence is not None and task.evidence.cut == NOT_CUT
 
 
 def about(task: Task, outcome: Outcome, reason: str, ports: Ports) -> Alert:
@@ -113,7 +135,9 @@ def about(task: Task, outcome: Outcome, reason: str, ports: Ports) -> Alert:
     found, resource = located or (None, None)
     guard = found if isinstance(found, Guard) else None
     findings = evidence.findings if evidence else ()
-    place = str(resource) if resource else clean(change.resource, 2048)
+    saved = evidence.saved if evidence else ()
+    cut = evidence.cut if evidence else NOT_CUT
+    place = str(resource) if resource else harmless(change.resource, 2048)
     alert = Alert(
         alert_id=evidence.alert_id if evidence else alerts.digest(place.lower(), change.event_id),
         source=task.source,
@@ -125,7 +149,8 @@ def about(task: Task, outcome: Outcome, reason: str, ports: Ports) -> Alert:
         findings=findings,
         reason=reason,
         policy_hash=evidence.policy_hash if evidence else "",
-        exposure=exposure_of(guard, change, findings, outcome, NOT_CUT),
-        deleted=evidence.saved if evidence else (),
+        undo=restored(saved, resource) if resource else (),
+        exposure=exposure_of(guard, change, findings, outcome, cut),
+        deleted=saved,
     )
     return alert.of(change)

@@ -8,7 +8,7 @@ from guards.engine.alerts import Alert
 from guards.engine.decide import Verdict, decide
 from guards.engine.errors import GuardError, Transient
 from guards.engine.events import clean
-from guards.engine.exposure import NOT_CUT, Cut, exposure_of
+from guards.engine.exposure import NOT_CUT, Cut, exposure_of, hands_out
 from guards.engine.ids import ResourceId
 from guards.engine.model import (
     Blocked,
@@ -70,6 +70,11 @@ class Look:
         operation = self.task.change.operation_name.lower()
         return operation in own and operation.endswith("/write")
 
+    @property
+    def is_export(self) -> bool:
+        """Whether the event is of an operation that takes data out or in: news each time."""
+        return hands_out(self.task.change, self.guard.exports)
+
     def now(self) -> str:
         """The wall clock as alerts write it."""
         return timestamp(self.ports.clock.now())
@@ -87,12 +92,12 @@ class Look:
     def _told(self) -> dict[str, object]:
         """What only the event tells, for guards that judge by it."""
         guard, change = self.guard, self.task.change
-        operation = change.operation_name.lower()
         facts: dict[str, object] = {}
         if guard.exports:
+            operation = change.operation_name.lower()
             facts = {"operation": operation, "source": change.request.source}
         if guard.links is not None and not guard.links.shown:
-            facts["granted"] = operation in map(str.lower, guard.links.grants)
+            facts["granted"] = hands_out(change, guard.links.grants)
         return facts
 
     async def _looked_up(self, lookup: Lookup) -> object:
@@ -114,9 +119,12 @@ class Look:
 
     def link_is_out(self, body: Body) -> bool:
         """Whether a body shows a link that a revocation would end."""
-        states = {rule.path for rule in self.guard.rules if rule.kind is Kind.STATE}
-        every = self._every(body)
-        return any(one.path in states and one.mode is Mode.ENFORCE for one in every)
+        return any(finding.mode is Mode.ENFORCE for finding in self.states(body))
+
+    def states(self, body: Body) -> list[Finding]:
+        """What a body shows of links and uploads, whatever the policy says of them."""
+        paths = {rule.path for rule in self.guard.rules if rule.kind is Kind.STATE}
+        return [finding for finding in self._every(body) if finding.path in paths]
 
     def carried(self, before: Body, after: Body) -> Body:
         """A later body with what was known before, but for what an event told: that is over."""

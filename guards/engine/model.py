@@ -286,11 +286,13 @@ class Links:
         rule: the rule that a link which is out deviates from.
         grants: the operations that hand one out.
         shown: whether the resource's body tells that a link is out.
+        fills: body -> whether a link that was taken may have been one to fill it, not to read it.
     """
 
     rule: str
     grants: tuple[str, ...]
     shown: bool = True
+    fills: Callable[[Body], bool] = lambda _: False
 
 
 @dataclass(frozen=True, slots=True, eq=False)  # one of a kind: comparing all of it costs time

@@ -12,7 +12,7 @@ from guards.engine import alerts
 from guards.engine.closing import close
 from guards.engine.decide import Verdict
 from guards.engine.errors import Gone, Terminal, Transient
-from guards.engine.exports import grant_of, is_grant
+from guards.engine.exports import grant_of, is_grant, settle
 from guards.engine.follow_up import follow_up, goes_on
 from guards.engine.honoured import leave
 from guards.engine.ids import ResourceId
@@ -35,6 +35,7 @@ from guards.engine.ports import Ports
 from guards.engine.rules import in_progress, text_at, with_known
 from guards.engine.shapes import moment
 from guards.engine.tasks import Evidence, Task
+from guards.engine.unseen import never_showed, tell_of_link
 
 OUT_OF_SCOPE = Result(None, reason="out of scope: the policy looks at nothing here")
 
@@ -65,7 +66,8 @@ async def reconcile(
         evidence = task.evidence or look.seen((), (), Severity.HIGH, {})
         return await look.tell(Outcome.NOT_REVERTED, evidence, f"could not be read: {e}")
     result = await _judge(look, body)
-    settled = result.outcome is Outcome.EXEMPT and not in_progress(body)
+    left = result.granter is Granter.EXPORTER and result.outcome is Outcome.EXEMPT
+    settled = left and not in_progress(body)
     if result.outcome is not Outcome.DEFERRED and not settled:
         await recheck_if_early(replace(look, granter=result.granter), body)
     return result
@@ -92,7 +94,12 @@ async def _judge(look: Look, body: Body) -> Result:
         body = with_known(body, granted=False)
     if grant.granter is Granter.EXPORTER:
         return replace(await leave(look, body, grant), granter=grant.granter)
-    return replace(await _act(look, body), granter=grant.granter)
+    result = await _act(look, body)
+    if result.outcome is not Outcome.DEFERRED and grant.granter is not Granter.NOBODY:
+        if held is not None and look.links_among(held.findings) and not look.link_is_out(body):
+            await settle(look)  # told just now
+        result = await never_showed(look, body, grant) or result
+    return replace(result, granter=grant.granter)
 
 
 async def _act(look: Look, body: Body) -> Result:
@@ -149,9 +156,10 @@ async def _is_own_event(look: Look, body: Body) -> bool:
 
 
 async def _deleted_meanwhile(look: Look, evidence: Evidence | None) -> Result:
-    """No resource, no alert, unless an earlier look saw it open."""
+    """No resource, no alert, unless an earlier look saw it open, or a link to it was taken."""
+    told = await tell_of_link(look, None)
     if evidence is None:
-        return Result(Outcome.DELETED_MEANWHILE)
+        return told or Result(Outcome.DELETED_MEANWHILE)
     return await look.tell(Outcome.DELETED_MEANWHILE, evidence)
 
 
@@ -167,8 +175,7 @@ async def _only_tell(look: Look, body: Body, verdict: Verdict, plan: Plan) -> Re
         return await look.tell(Outcome.REPORTED_ONLY, held or seen, reason)
     severity = look.severity_of(plan.blocked)
     # As long as nobody writes it, it is one alert; another export from it is news.
-    exported = look.task.change.operation_name.lower() in map(str.lower, look.guard.exports)
-    seen = look.seen(verdict.findings, (), severity, body, event_id=None if exported else "")
+    seen = look.seen(verdict.findings, (), severity, body, event_id=None if look.is_export else "")
     reason = plan.blocked.reason
     if verdict.exempted:
         reason += f" {verdict.leave()}"

@@ -7,11 +7,29 @@ from typing import Any
 from guards.engine.errors import Unreadable
 from guards.engine.ids import ResourceId
 from guards.engine.model import Body, DeleteChild
+from guards.engine.shapes import unsigned
+from guards.engine.tasks import Task, parse
 
 MAX_BYTES, MOST = 24 * 1024, 64
 """All bodies of one alert together: beside them it has room for everything else."""
 
+_DEEPEST = 300
 _WRITTEN = ("location", "tags", "properties")
+
+
+def kept(body: Body, version: str) -> Body:
+    """A body as it is saved: with its API version, without the signature of any SAS link."""
+    return {**_unsigned(body), "apiVersion": version}
+
+
+def _unsigned(document: Any, depth: int = 0) -> Any:
+    if depth > _DEEPEST:
+        return document  # nothing can keep it
+    if isinstance(document, dict):
+        return {unsigned(key): _unsigned(item, depth + 1) for key, item in document.items()}
+    if isinstance(document, list):
+        return [_unsigned(item, depth + 1) for item in document]
+    return unsigned(document) if isinstance(document, str) else document
 
 
 def fits(bodies: Sequence[Body]) -> bool:
@@ -19,13 +37,25 @@ def fits(bodies: Sequence[Body]) -> bool:
     return len(bodies) <= MOST and len(json.dumps(list(bodies)).encode()) <= MAX_BYTES
 
 
+def keepable(task: Task) -> bool:
+    """Whether an alert can keep all bodies a task has saved, and its message can be read back."""
+    try:
+        parse(json.dumps(task.message()))
+        return task.evidence is not None and fits(task.evidence.saved)
+    except (Unreadable, ValueError, RecursionError):
+        return False
+
+
 def restored(bodies: Sequence[Body], parent: ResourceId) -> tuple[Body, ...]:
     """The requests that bring deleted children back, once what they need is open again.
 
-    What Azure sets itself is left out; a system-assigned identity comes back as another one.
+    What Azure sets itself is left out; a system-assigned identity comes back as another one. Of one
+    that was deleted twice the first comes back: somebody else may have made the second.
     """
     below = f"{parent.path}/".lower()
-    return tuple(_put(body) for body in bodies if _path(body).lower().startswith(below))
+    paths = [(_path(body).lower(), body) for body in bodies]
+    first = {path: body for path, body in reversed(paths) if path.startswith(below)}
+    return tuple(_put(body) for path, body in paths if first.get(path) is body)
 
 
 def _put(body: Body) -> Body:

@@ -1,8 +1,14 @@
 """Times, callers and findings as JSON: one form for alerts, messages and the command line."""
 
+import re
 from datetime import UTC, datetime
 
 from guards.engine.model import Caller, Finding
+
+_BEFORE = r"(?:(?<![a-z0-9])|(?<=%26|%3f)|(?<=\\u0026))"
+"""What stands before a parameter of a URL, encoded or not; "design=" is none."""
+
+_SIGNATURE = re.compile(rf"(?i)({_BEFORE}sig(?:=|%3d|\\u003d))[^&\s\"']+")
 
 
 def caller_json(caller: Caller) -> dict[str, str]:
@@ -39,3 +45,8 @@ def moment(text: str) -> datetime | None:
         return found.astimezone(UTC) if found.tzinfo else None
     except (ValueError, OverflowError):
         return None
+
+
+def unsigned(text: str) -> str:
+    """A text without the signatures of SAS links: whoever reads one could use the link."""
+    return _SIGNATURE.sub(r"\1…", text)

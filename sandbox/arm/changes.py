@@ -183,6 +183,8 @@ class Changes:
     def _tell(
         self, request: Request, kind: Kind, resource: Resource, *, created: bool = False
     ) -> None:
+        if self._settings.event_at == "never":
+            return
         happening = Happening(
             resource_id=resource.body["id"],
             subscription=request.target.subscription,

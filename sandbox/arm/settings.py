@@ -10,7 +10,7 @@ from typing import Any, Final
 
 CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
     "patch": ("sync", "async"),
-    "event_at": ("completed", "accepted"),
+    "event_at": ("completed", "accepted", "never"),
     "claims": ("full", "empty"),
     "schema": ("eventgrid", "cloudevents"),
     "disk_access_clear": ("null", "empty", "neither"),
@@ -31,7 +31,7 @@ class Settings:
     operation_s: float = 2
     """How long an operation takes."""
     event_at: str = "completed"
-    """When a write's event is raised: when it is done, or already when it is accepted."""
+    """When an event is raised: when a write is done, already when it is accepted, or not at all."""
     claims: str = "full"
     """Whether events say who called."""
     schema: str = "eventgrid"

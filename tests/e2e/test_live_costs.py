@@ -34,7 +34,7 @@ async def closed_disk_with_a_link(outside: Outside, kind: str) -> tuple[str, str
     await outside.grant_unnoticed("somebody", path)
     await outside.hide(name)
     assert (await outside.arm("PATCH", path, "platform", {"properties": CLOSED}))[0] == 200
-    await outside.wait_for_calls_of(name, 3)
+    await outside.wait_for_calls_of(name, 2)
     return name, path
 
 

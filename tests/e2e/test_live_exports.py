@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from sandbox.outside import Outside
+from tests.e2e.events import granted
 from tests.e2e.links import LATE, WHOLE, asked, closed, cut, is_closed, properties_of, rules, told
 from tests.e2e.names import DISK, OPEN, PREMIUM, SNAPSHOT, fresh
 
@@ -100,6 +101,20 @@ async def test_a_link_taken_while_the_first_is_cut_is_cut_as_well(outside: Outsi
     assert calls[-3:] == ["PATCH", "GET", END]
     await closed(outside, path, LATE)
     assert "liveExport" in rules(await told(outside, name, "reverted"))
+
+
+async def test_a_link_that_went_with_its_snapshot_is_told(outside: Outside) -> None:
+    """Taken, copied, deleted before the guard could look: the event says who it was."""
+    name = fresh("gone")
+    path = await outside.put_unnoticed("mallory", SNAPSHOT, name, OPEN, PREMIUM)
+    await outside.grant_unnoticed("mallory", path)
+    assert (await outside.arm("POST", f"{path}/endGetAccess", "mallory"))[0] in (200, 202)
+    assert (await outside.arm("DELETE", path, "mallory"))[0] in (200, 202, 204)
+    await outside.post_event(granted(SNAPSHOT, path, "mallory"))
+    alert = await outside.alert_about(name)
+    assert (alert["outcome"], alert["severity"]) == ("deleted meanwhile", "critical")
+    assert alert["caller"]["name"].startswith("mallory")
+    assert "The resource is gone" in alert["exposure"]["statement"]
 
 
 async def test_without_the_event_of_a_grant_a_link_is_told_and_left(outside: Outside) -> None:

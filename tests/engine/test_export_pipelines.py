@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from guards.engine.errors import GuardError, StillRunning, Terminal, Transient
+from guards.engine.model import Mode
 from tests.engine.policies import REGISTRIES, exemption, rules_of
 from tests.engine.samples import REGISTRY_ID, REGISTRY_WRITE, event, registry
 from tests.engine.world import World
@@ -182,7 +183,7 @@ async def test_what_does_not_fit_into_an_alert_is_not_deleted(
     await world.settle()
     assert (world.arm.deleted, is_closed(world)) == ([], False)
     assert (world.alert["outcome"], world.alert["deleted"]) == ("not reverted", [])
-    assert "do not fit into one alert" in world.alert["reason"]
+    assert "no alert could keep all of them" in world.alert["reason"]
 
 
 async def test_what_just_fits_is_whole_in_the_alert() -> None:
@@ -263,3 +264,73 @@ async def test_a_busy_registry_is_tried_again_though_its_pipelines_cannot_be_lis
     assert world.alerts == []
     await world.settle()
     assert (world.alert["outcome"], is_closed(world)) == ("reverted", True)
+
+
+def nested(depth: int) -> dict[str, Any]:
+    """An object in an object, and so on."""
+    inner: dict[str, Any] = {}
+    for _ in range(depth):
+        inner = {"deeper": inner}
+    return inner
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [{"note": "\ud83d"}, {"\ud83d": "x"}, nested(250)],
+    ids=["half a character", "in a name", "deep"],
+)
+async def test_a_body_that_the_queue_would_not_give_back_is_not_deleted(
+    odd: dict[str, Any],
+) -> None:
+    """Written down as JSON it could never be read again: nothing is deleted, and that is told."""
+    strange = pipeline("strange")
+    strange["properties"] |= odd
+    world = world_of(strange, pipeline("nightly"))
+    await written(world)
+    await world.settle()
+    assert (world.arm.deleted, world.outcomes) == ([], ["not reverted"])
+    assert "no alert could keep all of them" in world.alert["reason"]
+
+
+async def test_no_signature_of_a_link_is_kept_with_a_body() -> None:
+    """Not in the queue, not in the alert, not in what brings the pipeline back."""
+    leaking = pipeline("leaking")
+    link = "https://x.blob.core.windows.net/c?sp=rw&sig=S3cr3t%2Bx%3D&se=2026"
+    leaking["properties"]["target"]["uri"] = link
+    leaking["tags"] = {link: link}
+    world = world_of(leaking)
+    world.trouble.errors["arm.patch"] = [Transient("busy", status=503)]
+    await written(world)
+    assert "S3cr3t" not in json.dumps(world.intents)
+    await world.settle()
+    assert "S3cr3t" not in json.dumps(world.alerts)
+    (kept,) = world.alert["deleted"]
+    assert kept["properties"]["target"]["uri"] == link.replace("S3cr3t%2Bx%3D", "…")
+
+
+async def test_one_that_is_made_again_under_its_name_replaces_nothing() -> None:
+    """Both bodies are in the alert; the first is what comes back."""
+    world = world_of(pipeline("nightly"))
+    world.trouble.errors["arm.patch"] = [Transient("busy", status=503)]
+    await written(world)
+    thief = pipeline("nightly")
+    thief["properties"]["target"]["uri"] = "https://thief.example/nightly"
+    world.arm.bodies[thief["id"].lower()] = thief
+    await world.settle()
+    assert left(world) == set()
+    uris = [body["properties"]["target"]["uri"] for body in world.alert["deleted"]]
+    assert uris == ["https://x.example/nightly", "https://thief.example/nightly"]
+    (put,) = [request for request in world.alert["undo"] if request["method"] == "PUT"]
+    assert put["body"]["properties"]["target"]["uri"] == "https://x.example/nightly"
+
+
+async def test_what_was_done_before_audit_came_is_not_called_nothing() -> None:
+    """A pipeline is gone by then: told as not reverted, with its body."""
+    world = world_of(pipeline("nightly"))
+    world.trouble.errors["arm.patch"] = [Transient("busy", status=503)]
+    await written(world)
+    world.ports = world.with_cap(Mode.AUDIT)
+    await world.settle()
+    assert (left(world), world.outcomes) == (set(), ["not reverted"])
+    assert "nothing was changed" not in world.alert["reason"]
+    assert saved(world) == {"nightly"}

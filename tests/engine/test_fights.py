@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from guards.engine.errors import Transient
+from guards.engine.store import Delete, Write
 from tests.engine.policies import on_disks, rules_of
 from tests.engine.samples import (
     DISK_ID,
@@ -36,6 +37,12 @@ def summed(world: World) -> int:
     """How many rounds the summaries tell of, together."""
     reasons = [alert["reason"] or "" for alert in world.alerts]
     return sum(int(one.split()[0]) for one in reasons if "more SAS links" in one)
+
+
+def kept(world: World) -> list[str]:
+    """The rounds that the shared state knows of."""
+    places = (rows for place, rows in world.store.rows.items() if place.startswith("gathered "))
+    return [key for rows in places for key in rows if key.startswith("e|")]
 
 
 async def rounds(world: World, count: int, *, first: int = 1, every_s: float = 60) -> None:
@@ -203,3 +210,83 @@ async def test_one_grant_that_is_delivered_many_times_is_no_fight() -> None:
     await world.pass_time(60)
     await rounds(world, 2)
     assert "this is a fight" in world.alerts[-1]["reason"]
+
+
+async def test_somebody_who_joins_a_long_fight_is_told_of_once() -> None:
+    """However many rounds there were before; the others of the newcomer are counted."""
+    world = World(closed_disk())
+    await rounds(world, 400, every_s=1)
+    before = len(world.alerts)
+    for number in range(401, 421):
+        await taken(world, number, claims={OBJECT_ID_CLAIM: BOB})
+    (new,) = world.alerts[before:]
+    assert new["caller"]["objectId"] == BOB
+    assert f"The other side: alice@contoso.example, {BOB}. " in new["reason"]
+    await world.pass_time(7200)
+    assert summed(world) == 397 + 19
+
+
+async def test_a_round_of_a_long_fight_costs_no_more_than_another() -> None:
+    """As soon as it is known to be one of many, nothing more is read."""
+    world = World(closed_disk())
+    await rounds(world, 300, every_s=1)
+    before = world.trouble.count("store.page")
+    await taken(world, 301)
+    assert world.trouble.count("store.page") == before + 1
+
+
+async def test_rounds_of_long_ago_neither_hide_a_fight_nor_stay() -> None:
+    """A link now and then over months, and then a fight as any other."""
+    world = World(closed_disk())
+    await rounds(world, 150, every_s=7200)
+    before = len(world.alerts)
+    assert len(kept(world)) < 3
+    await rounds(world, 10, first=151, every_s=2)
+    fights = ["this is a fight" in (alert["reason"] or "") for alert in world.alerts[before:]]
+    assert fights == [False, False, True]
+
+
+async def test_after_a_long_fight_the_next_one_is_told_from_its_start() -> None:
+    """What was told and is over is cleared, and not counted."""
+    world = World(closed_disk())
+    await rounds(world, 400, every_s=1)
+    await world.pass_time(24 * 3600)
+    before = len(world.alerts)
+    await rounds(world, 5, first=401)
+    fights = ["this is a fight" in (alert["reason"] or "") for alert in world.alerts[before:]]
+    assert fights == [False, False, True]
+    assert len(kept(world)) == 5
+
+
+async def test_old_rounds_that_cannot_be_cleared_keep_no_round_from_being_counted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """They go the next time."""
+    world = World(closed_disk())
+    await taken(world, 1)
+    await world.pass_time(7200)
+    write = world.store.write
+
+    async def keeps(partition: str, *writes: Write) -> None:
+        if all(isinstance(one, Delete) for one in writes):
+            raise AWAY
+        await write(partition, *writes)
+
+    monkeypatch.setattr(world.store, "write", keeps)
+    await rounds(world, 2, first=2)
+    assert len(kept(world)) == 3
+    monkeypatch.undo()
+    await taken(world, 4)
+    assert "within an hour 3 links" in world.alerts[-1]["reason"]
+    assert len(kept(world)) == 3
+    await world.pass_time(7200)
+    assert len(world.alerts) == 4, "none is told a second time"
+
+
+async def test_of_many_on_the_other_side_the_first_are_named() -> None:
+    """There is room for much else in the alert."""
+    world = World(closed_disk())
+    for number in range(1, 9):
+        await taken(world, number, claims={OBJECT_ID_CLAIM: f"{BOB[:-1]}{number}"})
+    names = ", ".join(f"{BOB[:-1]}{number}" for number in range(1, 6))
+    assert f"The other side: {names}, …. " in world.alerts[-1]["reason"]

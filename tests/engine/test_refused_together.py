@@ -6,7 +6,17 @@ import pytest
 
 from guards.engine.errors import Terminal, Transient
 from tests.engine.policies import on_disks, rules_of
-from tests.engine.samples import GROUP, SUBSCRIPTION, closed_disk, disk, event, grant
+from tests.engine.samples import (
+    GROUP,
+    MACHINE_ID,
+    MACHINE_WRITE,
+    SUBSCRIPTION,
+    closed_disk,
+    disk,
+    event,
+    grant,
+    machine,
+)
 from tests.engine.world import World
 
 NODES = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/MC_shop_aks_westeurope"
@@ -201,3 +211,38 @@ async def test_disks_that_are_refused_at_the_same_time_are_all_told() -> None:
     told = " ".join(f"{alert['resourceId']} {alert['reason']}" for alert in world.alerts)
     assert all(one.rpartition("/")[2] in told for one in disks)
     assert set(world.outcomes) == {"not reverted"}
+
+
+async def test_azures_words_are_those_of_the_first_refusal() -> None:
+    """And said to be: the others may have been refused for something else."""
+    world = world_of(disk_of(1), disk_of(2))
+    await refused(world, disk_of(1), refusal=DENIED)
+    await refused(world, disk_of(2), refusal=LINKED)
+    await world.settle()
+    assert f"of the first: {DENIED}" in world.alert["reason"]
+    assert str(LINKED) not in world.alert["reason"]
+
+
+@pytest.mark.parametrize("first", ["machine", "disk"])
+async def test_what_cannot_be_read_is_not_told_with_what_cannot_be_closed(first: str) -> None:
+    """Whichever comes first: another alert, with advice of its own."""
+    there = disk_of(1, GROUP)
+    world = World(disk(there), machine(there))
+    unread = Terminal("may not read it", code="AuthorizationFailed", status=403)
+    for what in (first, *({"machine", "disk"} - {first})):
+        if what == "disk":
+            await refused(world, there, refusal=DENIED)
+        else:
+            world.trouble.errors["arm.get"] = [unread]
+            await world.event(event(MACHINE_WRITE, MACHINE_ID))
+    await world.settle()
+    told = {"disks/" in alert["reason"]: alert["reason"] for alert in world.alerts}
+    assert len(world.alerts) == len(told) == 2
+    assert f"{DENIED}" in told[True]
+    assert "exempt the group" in told[True]
+    assert (
+        f"could not be read, so what belongs to them was not looked at (of the first: {unread}"
+        in (told[False])
+    )
+    assert "python -m guards role" in told[False]
+    assert "exempt" not in told[False]

@@ -143,3 +143,18 @@ async def test_the_event_comes_when_the_setting_says(moment: str) -> None:
         assert (moment == "accepted") == (len(az.events) == 1)
         await result(az, accepted.headers["Location"])
         await until(lambda: len(az.events) == 1)
+
+
+@pytest.mark.parametrize("patch", ["sync", "async"])
+async def test_without_events_nobody_is_told(patch: str) -> None:
+    """As where nobody subscribed, or an event is lost."""
+    async with azure() as az:
+        await az.disk()
+        await az.settings(patch=patch, operation_s=SHORT, event_at="never")
+        az.events.clear()
+        answer = await az.call("PATCH", DISK, props(networkAccessPolicy="DenyAll"))
+        if patch == "async":
+            await result(az, answer.headers["Location"])
+        await az.settings(patch="sync", event_at="completed")
+        await az.call("PATCH", DISK, {"tags": {"seen": "yes"}})
+        assert len(az.events) == 1
