@@ -30,15 +30,19 @@ _PATIENCE_S = 60.0
 async def until[T](
     ask: Callable[[], Awaitable[T | None]], what: str, within_s: float = _PATIENCE_S
 ) -> T:
-    """Ask until there is an answer; TimeoutError saying what was waited for."""
-    end = time.monotonic() + within_s
+    """Ask until there is an answer; TimeoutError saying what was waited for.
+
+    The longer it takes, the seldomer: asking all the time takes a core from those who work.
+    """
+    began = time.monotonic()
     while True:
         answer = await ask()
         if answer is not None:
             return answer
-        if time.monotonic() > end:
+        waited = time.monotonic() - began
+        if waited > within_s:
             raise TimeoutError(f"waited {within_s:.0f} s for {what}")
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(min(max(0.05, waited / 20), 0.25))
 
 
 def path_of(type_: str, name: str, subscription: str = SUBSCRIPTION, group: str = GROUP) -> str:

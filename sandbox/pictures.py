@@ -12,8 +12,9 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -152,13 +153,16 @@ def draw(page: Page, png: Path, height: int = 1200) -> None:
     _run(_page(_frame(page, height)), f"--screenshot={png.absolute()}", size)
 
 
-def draw_beside(pages: Sequence[Page], png: Path) -> None:
-    """A picture of whole pages beside each other, as high as the highest, up to a bound."""
-    height = min(_HIGHEST, max(seen["height"] for seen in measure(pages, height=1)))
-    frames = "".join(_frame(page, height) for page in pages)
-    width = sum(page.width for page in pages) + _GAP * (len(pages) - 1)
-    source = _page(f'<div style="display:flex;gap:{_GAP}px">{frames}</div>')
-    _run(source, f"--screenshot={png.absolute()}", f"--window-size={max(500, width)},{height}")
+def draw_beside(pictures: Mapping[Path, Sequence[Page]]) -> None:
+    """A PNG each of whole pages beside each other, as high as the highest, up to a bound."""
+    every = [page for pages in pictures.values() for page in pages]
+    heights = iter([seen["height"] for seen in measure(every, height=1)])
+    for png, pages in pictures.items():
+        height = min(_HIGHEST, max(islice(heights, len(pages))))
+        frames = "".join(_frame(page, height) for page in pages)
+        width = sum(page.width for page in pages) + _GAP * (len(pages) - 1)
+        source = _page(f'<div style="display:flex;gap:{_GAP}px">{frames}</div>')
+        _run(source, f"--screenshot={png.absolute()}", f"--window-size={max(500, width)},{height}")
 
 
 def _widest(pages: Sequence[Page]) -> int:

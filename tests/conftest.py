@@ -20,13 +20,13 @@ LONG = {
     "tests/e2e/test_notifications.py": 110,
     "tests/e2e/test_demo.py": 60,
     "tests/e2e/test_crashes.py": 55,
-    "tests/sandbox/test_bench.py": 50,
-    "tests/e2e/test_policy_blob.py": 35,
-    "tests/sandbox/test_up.py": 35,
+    "tests/sandbox/test_bench.py": 35,
+    "tests/sandbox/test_up.py": 30,
     "tests/sandbox/test_bench_notify.py": 30,
-    "tests/sandbox/test_notify.py": 15,
+    "tests/e2e/test_policy_blob.py": 20,
     "tests/sandbox/test_host_queues.py": 15,
-    "tests/sandbox/test_blobs.py": 10,
+    "tests/sandbox/test_notify.py": 5,
+    "tests/sandbox/test_blobs.py": 5,
 }
 """Seconds that these modules take, most of them with waiting."""
 

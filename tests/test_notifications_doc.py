@@ -28,7 +28,8 @@ from guards.wiring import channels
 from sandbox import sinks
 from sandbox.certificates import Certificates
 from tests import test_policy_doc as pages
-from tests.cli.command import ROOT, guards, process
+from tests.cli.command import ROOT, Said, guards
+from tests.cli.test_notify_test import trust
 from tests.edges.channels.conftest import Slots
 from tests.edges.channels.parcels import alert, parcel
 from tests.edges.loopback import Loopback, answer
@@ -102,17 +103,17 @@ def test_the_check_of_the_page_survives_nonsense(is_genuine: Check, signature: s
 
 
 @pytest.fixture
-async def settings() -> AsyncIterator[dict[str, str]]:
+async def settings(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[dict[str, str]]:
     """A Teams channel, a mail server and a webhook of the sandbox, as environment variables."""
     teams, mails, webhooks = sinks.Teams(), sinks.Mails(), sinks.Webhooks()
     async with AsyncExitStack() as stack:
         certificates = Certificates()
         stack.callback(certificates.close)
+        trust(certificates, monkeypatch)
         context = certificates.server_context()
         for sink in (teams, mails, webhooks):
             stack.push_async_callback(sink.stop)
         yield {
-            "SSL_CERT_FILE": str(certificates.ca),
             "GUARD_CHANNEL_TEAMS__teams": await teams.start(context),
             "GUARD_CHANNEL_MAIL__smtp": f"smtp://{await mails.start(context)}",
             "GUARD_CHANNEL_MAIL__from": "export-guard@contoso.example",
@@ -122,9 +123,17 @@ async def settings() -> AsyncIterator[dict[str, str]]:
         }
 
 
+async def tried(settings: dict[str, str]) -> Said:
+    """What the command says of channels with these settings."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in settings.items():
+            patch.setenv(name, value)
+        return await asyncio.to_thread(guards, "notify", "test")
+
+
 async def test_channels_that_work_say_what_the_page_says(settings: dict[str, str]) -> None:
     """Each of them, in the words of the command."""
-    said = await asyncio.to_thread(process, "notify", "test", environ=settings)
+    said = await tried(settings)
     assert (said.code, said.out) == (0, block("text", "mail (smtp): ok"))
 
 
@@ -132,7 +141,7 @@ async def test_channels_that_do_not_work_say_what_the_page_says(settings: dict[s
     """A URL with another signature, and a mail channel without sender and recipients."""
     wrong = {"GUARD_CHANNEL_TEAMS__teams": settings["GUARD_CHANNEL_TEAMS__teams"] + "x"}
     half = {"GUARD_CHANNEL_MAIL__from": "", "GUARD_CHANNEL_MAIL__to": ""}
-    said = await asyncio.to_thread(process, "notify", "test", environ={**settings, **wrong, **half})
+    said = await tried({**settings, **wrong, **half})
     assert (said.code, said.out) == (1, block("text", "mail (smtp): FAILED"))
 
 

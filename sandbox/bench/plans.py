@@ -27,6 +27,8 @@ class Plan:
     memory_marks: tuple[int, ...]
     """RSS is read after so many events of one process; growth is from the first to the last."""
     cold_starts: int
+    uncounted_starts: int
+    """Before those: they fill caches."""
     estate_rows: tuple[int, ...]
     """Of the files that are previewed, rising; linear is told by the last two."""
     estate_rounds: int
@@ -50,6 +52,7 @@ FULL = Plan(
     azurite_calls=500,
     memory_marks=(2_000, 5_000, 10_000, 15_000, 20_000),
     cold_starts=9,
+    uncounted_starts=1,
     estate_rows=(1_000, 10_000, 100_000),
     estate_rounds=3,
     decide_rows=5_000,
@@ -71,6 +74,7 @@ QUICK = Plan(
     azurite_calls=200,
     memory_marks=(200, 400, 600),
     cold_starts=2,
+    uncounted_starts=1,
     estate_rows=(1_000, 5_000, 10_000),
     estate_rounds=2,
     decide_rows=500,

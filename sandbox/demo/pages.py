@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from sandbox import pictures
 from sandbox.demo.screen import say
@@ -21,18 +22,25 @@ async def write(pages: Mapping[str, str]) -> list[str]:
     Raises:
         RuntimeError: the browser failed; with its last words.
     """
-    return await asyncio.to_thread(lambda: [_written(*page) for page in pages.items()])
+    return await asyncio.to_thread(_written, pages)
 
 
-def _written(name: str, page: str) -> str:
+def _written(pages: Mapping[str, str]) -> list[str]:
     FOLDER.mkdir(parents=True, exist_ok=True)
-    html, png = FOLDER / f"{name}.html", FOLDER / f"{name}.png"
-    html.write_text(page, encoding="utf-8")
-    png.unlink(missing_ok=True)
+    sheets: dict[Path, list[Page]] = {}
+    for name, page in pages.items():
+        (FOLDER / f"{name}.html").write_text(page, encoding="utf-8")
+        sheets[FOLDER / f"{name}.png"] = [Page(page, DESKTOP), Page(page, PHONE)]
+    for png in sheets:
+        png.unlink(missing_ok=True)
     if pictures.chromium() is not None:
-        pictures.draw_beside([Page(page, DESKTOP), Page(page, PHONE)], png)
-    files = [file.relative_to(ROOT).as_posix() for file in (html, png) if file.exists()]
-    return "  ".join(files)
+        pictures.draw_beside(sheets)
+    return [_files(png) for png in sheets]
+
+
+def _files(png: Path) -> str:
+    both = (png.with_suffix(".html"), png)
+    return "  ".join(file.relative_to(ROOT).as_posix() for file in both if file.exists())
 
 
 def show(written: Sequence[str]) -> None:

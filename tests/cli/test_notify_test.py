@@ -2,9 +2,8 @@
 
 import asyncio
 import json
-import os
 import re
-import sys
+import ssl
 from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 
@@ -12,7 +11,7 @@ import pytest
 
 from sandbox.certificates import Certificates
 from sandbox.sinks import Mails, Teams, Webhooks
-from tests.cli.command import HOSTILE, ROOT, Said, guards, write
+from tests.cli.command import HOSTILE, Said, guards, process, write
 
 SECRET = "Zm9yIG5vYm9keXMgZXllcw"
 PEOPLE = {
@@ -29,12 +28,25 @@ def certificates() -> Iterator[Certificates]:
     made.close()
 
 
+def trust(certificates: Certificates, patch: pytest.MonkeyPatch) -> None:
+    """Let this process trust servers as one that SSL_CERT_FILE was set for when it began.
+
+    aiohttp reads that setting when it is imported, and never again.
+    """
+    context = ssl.create_default_context(cafile=certificates.ca)
+    patch.setattr("aiohttp.connector._SSL_CONTEXT_VERIFIED", context)
+    patch.setenv("SSL_CERT_FILE", str(certificates.ca))
+    patch.setenv("no_proxy", "127.0.0.1")
+
+
 class People:
     """Who is told: a Teams workflow, a mail server, a webhook."""
 
-    def __init__(self, certificates: Certificates) -> None:
+    def __init__(self, certificates: Certificates, log: pytest.LogCaptureFixture) -> None:
         self.teams, self.mails, self.webhooks = Teams(), Mails(), Webhooks()
         self._certificates = certificates
+        self._log = log
+        self.trusted = True
         self.address = ""
 
     async def start(self) -> Mapping[str, str]:
@@ -56,34 +68,34 @@ class People:
             await sink.stop()
 
     async def test(self, *arguments: str | Path, **environ: str) -> Said:
-        """The command, as an operator runs it; no secret of these settings is in its output."""
+        """The command with these settings; no secret of them is in its output or its log."""
+        with pytest.MonkeyPatch.context() as patch:
+            if self.trusted:
+                trust(self._certificates, patch)
+            for name, value in environ.items():
+                patch.setenv(name, value)
+            said = await asyncio.to_thread(guards, "notify", "test", *arguments)
+        return self._discreet(said)
+
+    async def test_in_process(self, **environ: str) -> Said:
+        """The command as an operator runs it."""
         trusting = {"SSL_CERT_FILE": str(self._certificates.ca), "no_proxy": "127.0.0.1"}
-        said = await _run("notify", "test", *arguments, environ={**trusting, **environ})
+        return self._discreet(
+            await asyncio.to_thread(process, "notify", "test", environ={**trusting, **environ})
+        )
+
+    def _discreet(self, said: Said) -> Said:
         for secret in (SECRET, self.address, self.address.partition("sig=")[2]):
-            assert secret not in said.out + said.err
+            assert secret not in said.out + said.err + self._log.text
         return said
 
 
-async def _run(*arguments: str | Path, environ: Mapping[str, str]) -> Said:
-    """In a process of its own, beside the servers that it speaks to."""
-    running = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "guards", *map(str, arguments)),
-        cwd=ROOT,
-        env={**os.environ, **environ},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    async with asyncio.timeout(60):
-        out, err = await running.communicate()
-    assert running.returncode is not None
-    assert b"Traceback" not in err, err
-    return Said(running.returncode, out.decode(), err.decode())
-
-
 @pytest.fixture
-async def people(certificates: Certificates) -> AsyncIterator[People]:
+async def people(
+    certificates: Certificates, caplog: pytest.LogCaptureFixture
+) -> AsyncIterator[People]:
     """Not listening yet."""
-    everybody = People(certificates)
+    everybody = People(certificates, caplog)
     yield everybody
     await everybody.stop()
 
@@ -97,7 +109,7 @@ def nothing_set(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def test_every_channel_gets_a_marked_alert_and_its_answer_is_printed(people: People) -> None:
     """All at once; exit 0 says that each of them took it."""
-    said = await people.test(**await people.start())
+    said = await people.test_in_process(**await people.start())
     assert (said.code, said.err) == (0, "")
     assert re.fullmatch(
         r"mail \(smtp\): ok: 250 .*\n"
@@ -190,8 +202,8 @@ async def test_a_server_that_nobody_trusts_or_that_is_not_there_is_told(people: 
         "GUARD_CHANNEL_SEC_OPS__teams": (await people.start())["GUARD_CHANNEL_SEC_OPS__teams"],
         "GUARD_CHANNEL_GONE__webhook": f"https://127.0.0.1:1/{SECRET}",
         "GUARD_CHANNEL_GONE__secret": SECRET,
-        "SSL_CERT_FILE": "",
     }
+    people.trusted = False
     said = await people.test(**settings)
     assert said.code == 1
     assert "sec-ops (teams): FAILED: the certificate of the Teams workflow is not trusted" in (

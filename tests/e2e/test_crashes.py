@@ -7,41 +7,61 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
 from sandbox.certificates import Certificates
 from sandbox.outside import Outside, until
 from sandbox.up import Sandbox
 from tests.e2e.conftest import FAST
+from tests.e2e.links import closed, cut, rules
 from tests.e2e.names import CLOSED, DISK, OPEN, PREMIUM, fresh
 from tests.proxy import Proxy
 
-LATE = 30
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+LATE = 40
 """Seconds: an intent surfaces after 9, and the process has to come back before."""
 
 
-@pytest.fixture
-async def box(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Sandbox]:
-    """A sandbox of its own, to kill things in, its queues behind a proxy."""
-    monkeypatch.setenv("SANDBOX_RETRY_SCHEDULE", FAST["SANDBOX_RETRY_SCHEDULE"])
-    proxies: list[Proxy] = []
+class Proxied(Sandbox):
+    """The app's queues are behind a proxy, which stands before its settings are asked for."""
 
-    class Proxied(Sandbox):
-        """The app's storage goes through a proxy that stands before its settings are asked for."""
+    def __init__(self) -> None:
+        super().__init__(env=self._settings, tables=True)
+        self.proxy: Proxy
 
-        async def _start_notifications(self, certificates: Certificates) -> None:
-            proxy = Proxy(self.azurite.queue_service_uri)
-            proxies.append(await self._stack.enter_async_context(proxy))
-            self.proxy = proxy
-            await super()._start_notifications(certificates)
+    async def _start_notifications(self, certificates: Certificates) -> None:
+        self.proxy = await self._stack.enter_async_context(Proxy(self.azurite.queue_service_uri))
+        await super()._start_notifications(certificates)
 
-    def settings(endpoints: dict[str, Any]) -> dict[str, str]:
+    def _settings(self, endpoints: dict[str, Any]) -> dict[str, str]:
         connection = endpoints["queueConnection"]
         port = connection.rpartition("127.0.0.1:")[2].partition("/")[0]
-        through = connection.replace(f":{port}/", f":{proxies[0].port}/")
-        return {"GUARD_MODE": "enforce", "GUARD_STORAGE": through, **FAST}
+        through = connection.replace(f":{port}/", f":{self.proxy.port}/")
+        storage = f"{through}TableEndpoint={endpoints['tables']};"
+        return {"GUARD_MODE": "enforce", "GUARD_STORAGE": storage, **FAST}
 
-    async with Proxied(env=settings) as running:
-        yield running
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def box() -> AsyncIterator[Proxied]:
+    """A sandbox of this module's own, to kill things in."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SANDBOX_RETRY_SCHEDULE", FAST["SANDBOX_RETRY_SCHEDULE"])
+        async with Proxied() as running:
+            yield running
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def outside(box: Proxied) -> AsyncIterator[Outside]:
+    """Everybody but the guard, which is up and has nothing left of the test before."""
+    await box.functions.ready()
+    async with Outside(box.endpoints) as people, people.queue("guard-work") as queue:
+        await people.wait_until_idle()
+        await queue.clear_messages()  # those as well that nobody can see yet
+        await people.forget_calls()
+        yield people
+        box.proxy.release()
+        await people.control("DELETE", "faults")
 
 
 async def kill(box: Sandbox) -> None:
@@ -58,103 +78,106 @@ async def ends_closed_and_told(outside: Outside, name: str) -> set[str]:
     return {alert["outcome"] for alert in alerts}
 
 
-async def test_killed_after_the_intent_it_is_closed_and_told(box: Sandbox) -> None:
+async def test_killed_after_the_intent_it_is_closed_and_told(
+    box: Proxied, outside: Outside
+) -> None:
     """The PATCH never reached Azure: whoever comes first closes, and there is one alert id."""
     name = fresh("disk")
-    async with Outside(box.endpoints) as outside:
-        await outside.fault(
-            {
-                "match": {"method": "PATCH", "caller": "guard"},
-                "delay_s": 1,
-                "status": 503,
-            }
-        )
-        await outside.put("mallory", DISK, name, OPEN, PREMIUM)
-        await outside.wait_for_calls_of(name, 2)
-        await kill(box)
-        outcomes = await ends_closed_and_told(outside, name)
-        assert outcomes <= {"reverted", "found closed"}
+    await outside.fault(
+        {
+            "match": {"method": "PATCH", "caller": "guard"},
+            "delay_s": 1,
+            "status": 503,
+        }
+    )
+    await outside.put("mallory", DISK, name, OPEN, PREMIUM)
+    await outside.wait_for_calls_of(name, 2)
+    await kill(box)
+    outcomes = await ends_closed_and_told(outside, name)
+    assert outcomes <= {"reverted", "found closed"}
 
 
-async def test_killed_after_the_patch_the_alert_comes_from_the_intent(box: Sandbox) -> None:
+async def test_killed_before_the_revocation_the_link_is_cut_by_whoever_comes_next(
+    box: Proxied, outside: Outside
+) -> None:
+    """The intent was put, endGetAccess never reached Azure: Event Grid or the intent leads back."""
+    name = fresh("disk")
+    path = await outside.put_unnoticed("mallory", DISK, name, OPEN, PREMIUM)
+    match = {"method": "POST", "caller": "guard", "path": f"/{name}/endGetAccess"}
+    await outside.fault({"match": match, "delay_s": 1, "status": 503})
+    link = await outside.grant_access("mallory", path)
+    await outside.wait_for_calls_of(name, 3)  # one of them before the grant
+    await kill(box)
+    assert await outside.link_status(link) == 200
+    await cut(outside, link, LATE)
+    await closed(outside, path, LATE)
+    alert = await outside.alert_about(name, LATE)
+    assert rules(alert) == {"liveExport", *CLOSED}
+    assert alert["severity"] == "critical"
+
+
+async def test_killed_after_the_patch_the_alert_comes_from_the_intent(
+    box: Proxied, outside: Outside
+) -> None:
     """Azure closed the disk and nobody could say so: the intent says it, "found closed"."""
     name = fresh("disk")
-    async with Outside(box.endpoints) as outside:
-        await outside.fault({"match": {"method": "PATCH", "caller": "guard"}, "delay_s": 0.5})
-        await outside.put("mallory", DISK, name, OPEN, PREMIUM)
-        await outside.wait_for_calls_of(name, 2)
-        await kill(box)
-        assert await ends_closed_and_told(outside, name) == {"found closed"}
+    await outside.fault({"match": {"method": "PATCH", "caller": "guard"}, "delay_s": 0.5})
+    await outside.put("mallory", DISK, name, OPEN, PREMIUM)
+    await outside.wait_for_calls_of(name, 2)
+    await kill(box)
+    assert await ends_closed_and_told(outside, name) == {"found closed"}
 
 
-async def test_killed_after_the_alert_the_double_has_the_same_id(box: Sandbox) -> None:
+async def test_killed_after_the_alert_the_double_has_the_same_id(
+    box: Proxied, outside: Outside
+) -> None:
     """The intent could not be deleted: it surfaces, and its alert has the id of the first."""
     name = fresh("disk")
-    async with Outside(box.endpoints) as outside:
-        proxy: Proxy = box.proxy  # type: ignore[attr-defined]
-        proxy.hold(b"DELETE /devstoreaccount1/guard-work/")
-        await outside.put("mallory", DISK, name, OPEN, PREMIUM)
-        await proxy.held.wait()
-        await kill(box)
-        proxy.release(drop=True)
-        first = await outside.alert_about(name)
-        assert first["outcome"] == "reverted"
+    box.proxy.hold(b"DELETE /devstoreaccount1/guard-work/")
+    await outside.put("mallory", DISK, name, OPEN, PREMIUM)
+    await box.proxy.held.wait()
+    await kill(box)
+    box.proxy.release(drop=True)
+    first = await outside.alert_about(name)
+    assert first["outcome"] == "reverted"
 
-        async def double() -> bool | None:
-            return len(await outside.alerts_about(name)) > 1 or None
+    async def double() -> bool | None:
+        return len(await outside.alerts_about(name)) > 1 or None
 
-        await until(double, "the intent's alert", LATE)
-        assert await ends_closed_and_told(outside, name) == {"reverted", "found closed"}
+    await until(double, "the intent's alert", LATE)
+    assert await ends_closed_and_told(outside, name) == {"reverted", "found closed"}
 
 
-async def test_without_storage_nothing_is_changed_until_it_is_back(box: Sandbox) -> None:
+async def test_without_storage_nothing_is_changed_until_it_is_back(
+    box: Proxied, outside: Outside
+) -> None:
     """No intent, no change: Event Grid keeps trying, and then it is closed and told."""
     name = fresh("disk")
-    async with Outside(box.endpoints) as outside:
-        proxy: Proxy = box.proxy  # type: ignore[attr-defined]
-        proxy.hold(b"POST /devstoreaccount1/guard-work/")
-        await outside.put("mallory", DISK, name, OPEN, PREMIUM)
-        await asyncio.wait_for(proxy.held.wait(), 20)
-        await outside.wait_for_calls_of(name, 2, within_s=40)  # Event Grid's second try
-        methods = {call["method"] for call in await outside.guard_calls_of(name)}
-        assert methods == {"GET"}
-        proxy.release()
-        await ends_closed_and_told(outside, name)
+    box.proxy.hold(b"POST /devstoreaccount1/guard-work/")
+    await outside.put("mallory", DISK, name, OPEN, PREMIUM)
+    await asyncio.wait_for(box.proxy.held.wait(), 20)
+    await outside.wait_for_calls_of(name, 2, within_s=40)  # Event Grid's second try
+    methods = {call["method"] for call in await outside.guard_calls_of(name)}
+    assert methods == {"GET"}
+    box.proxy.release()
+    await ends_closed_and_told(outside, name)
 
 
 async def test_an_alert_queue_that_is_away_delays_the_alert_and_loses_nothing(
-    box: Sandbox,
+    box: Proxied, outside: Outside
 ) -> None:
     """Closed at once; the intent stays and its alert comes when the queue is back."""
     name = fresh("disk")
-    async with Outside(box.endpoints) as outside:
-        proxy: Proxy = box.proxy  # type: ignore[attr-defined]
-        proxy.hold(b"POST /devstoreaccount1/guard-alerts/")
-        await outside.put("mallory", DISK, name, OPEN, PREMIUM)
-        await outside.wait_until_closed(DISK, name)
-        await asyncio.wait_for(proxy.held.wait(), 20)
-        proxy.release()
-        outcomes = await ends_closed_and_told(outside, name)
-        assert outcomes <= {"reverted", "found closed"}
+    box.proxy.hold(b"POST /devstoreaccount1/guard-alerts/")
+    await outside.put("mallory", DISK, name, OPEN, PREMIUM)
+    await outside.wait_until_closed(DISK, name)
+    await asyncio.wait_for(box.proxy.held.wait(), 20)
+    box.proxy.release()
+    outcomes = await ends_closed_and_told(outside, name)
+    assert outcomes <= {"reverted", "found closed"}
 
 
-async def test_with_identity_for_storage_no_key_is_needed(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """The app's managed identity reaches its queues over https, as it should in Azure."""
-    monkeypatch.setenv("SANDBOX_RETRY_SCHEDULE", FAST["SANDBOX_RETRY_SCHEDULE"])
-    name = fresh("disk")
-    env = {"GUARD_MODE": "enforce", **FAST}
-    sandbox = Sandbox(env=env, storage_identity=True)
-    async with sandbox as box, Outside(box.endpoints) as outside:
-        await outside.put("mallory", DISK, name, OPEN, PREMIUM)
-        alert = await outside.alert_about(name)
-        assert alert["outcome"] == "reverted"
-
-
-async def test_audit_mode_reports_what_it_would_have_done(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_audit_mode_reports_what_it_would_have_done() -> None:
     """GUARD_MODE=audit: one GET, one alert with the PATCH that was not sent, nothing changed."""
     name, closed = fresh("disk"), fresh("disk")
     async with Sandbox(env={"GUARD_MODE": "audit"}) as box, Outside(box.endpoints) as outside:

@@ -1,19 +1,14 @@
-"""A link is out and Azure, the events or the app itself make trouble: cut all the same, or told."""
+"""A link is out and Azure or the events make trouble: cut all the same, or told."""
 
-import asyncio
-import os
-import signal
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from sandbox.outside import Outside
-from tests.e2e.conftest import FAST, Up
 from tests.e2e.events import granted
-from tests.e2e.links import LATE, asked, closed, cut, is_closed, properties_of, rules, told
-from tests.e2e.names import CLOSED, DISK, OPEN, PREMIUM, SNAPSHOT, fresh
+from tests.e2e.links import asked, closed, is_closed, properties_of, rules, told
+from tests.e2e.names import DISK, OPEN, PREMIUM, SNAPSHOT, fresh
 
 END = "POST endGetAccess"
 
@@ -174,26 +169,3 @@ async def test_a_forged_message_of_the_work_queue_cuts_nothing(outside: Outside)
     assert await outside.link_status(link) == 200
     assert END not in await asked(outside, name)
     assert (alert["severity"], alert["source"]) == ("high", "work")
-
-
-async def test_killed_before_the_revocation_the_link_is_cut_by_whoever_comes_next(
-    tmp_path: Path,
-) -> None:
-    """The intent was put, endGetAccess never reached Azure: Event Grid or the intent leads back."""
-    own = Up(tmp_path, {"GUARD_MODE": "enforce", **FAST})
-    try:
-        async with Outside(own.endpoints) as outside:
-            name, path = await open_disk(outside, "killed")
-            await outside.fault(endings(name, delay_s=1, status=503))
-            link = await outside.grant_access("mallory", path)
-            await outside.wait_for_calls_of(name, 3)  # one of them before the grant
-            os.kill(own.endpoints["pids"]["functions"], signal.SIGKILL)
-            await asyncio.sleep(0)
-            assert await outside.link_status(link) == 200
-            await cut(outside, link, LATE)
-            await closed(outside, path, LATE)
-            alert = await outside.alert_about(name, LATE)
-            assert rules(alert) == {"liveExport", *CLOSED}
-            assert alert["severity"] == "critical"
-    finally:
-        own.stop()

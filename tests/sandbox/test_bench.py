@@ -4,14 +4,18 @@ Nothing here is timed: how high the figures are is what `make bench` is for.
 """
 
 import json
+from collections import defaultdict
+from dataclasses import replace
 from itertools import islice
 from typing import Any
+from unittest.mock import AsyncMock, Mock
 
 import pytest
 import pytest_asyncio
 
-from sandbox.bench import command, estates, report
+from sandbox.bench import cold, command, estates, report
 from sandbox.bench.plans import Plan
+from sandbox.bench.stage import Props, Stage
 from sandbox.bench.trial import percentile, ratio
 from tests.sharing import by_one
 
@@ -28,7 +32,8 @@ TINY = Plan(
     azurite_calls=10,
     memory_marks=(12, 24),
     cold_starts=1,
-    estate_rows=(10, 100, 300),
+    uncounted_starts=0,
+    estate_rows=(100, 300),
     estate_rounds=1,
     decide_rows=100,
     decide_rounds=3,
@@ -112,11 +117,28 @@ def test_memory_is_read_at_every_mark(figures: dict[str, Any]) -> None:
     assert growth["value"] == pytest.approx(rss["24"] - rss["12"])
 
 
-def test_cold_starts_are_counted_without_the_first(figures: dict[str, Any]) -> None:
-    """The first of each kind fills caches and does not count."""
+def test_cold_starts_of_each_kind_are_counted(figures: dict[str, Any]) -> None:
+    """Of the app without and with channels, of the bare imports, of an app that does nothing."""
     for name in ("first_event_s", "with_channels_s", "imports_s", "imported_s", "empty_app_s"):
         assert TINY.cold_starts == len(figures["cold"][name])
         assert all(seconds > 0 for seconds in figures["cold"][name])
+
+
+async def test_the_first_cold_start_of_each_kind_does_not_count(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It fills caches; of the app's two kinds, the other one begins each time."""
+    times = iter(range(1, 13))
+    stage, props = Mock(Stage, function="", endpoints=defaultdict(str)), AsyncMock(Props)
+    stage.app_settings.return_value = {}
+    props.resources.return_value = ["a disk"]
+    monkeypatch.setattr(cold, "_first_event", AsyncMock(side_effect=lambda *_: next(times)))
+    monkeypatch.setattr(cold, "_imports", AsyncMock(side_effect=lambda *_: (next(times), 13)))
+
+    found = await cold.measure(stage, props, replace(TINY, cold_starts=2, uncounted_starts=1))
+
+    assert (found.first_event_s, found.with_channels_s) == ([6, 9], [5, 10])
+    assert (found.imported_s, found.imports_s, found.empty_app_s) == ([7, 11], [13, 13], [8, 12])
 
 
 def test_previews_of_every_size_stand_beside_their_floor(figures: dict[str, Any]) -> None:

@@ -1,12 +1,10 @@
 """The sandbox's blob service: policies outside the package, over https, read with a token."""
 
 import asyncio
-import json
 import os
 import signal
 import ssl
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -14,8 +12,8 @@ from aiohttp import ClientSession
 
 from sandbox.outside import Outside
 from sandbox.up import QUEUES, Sandbox
-from tests.sandbox.host_fixtures import SAMPLE, app_of, eventually
-from tests.sandbox.test_up import SETTINGS, SMALL, alive, command, environment
+from tests.sandbox.host_fixtures import SAMPLE
+from tests.sandbox.test_up import SETTINGS, environment
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -99,31 +97,3 @@ async def test_a_setting_given_wins_and_an_end_of_the_blobs_is_told() -> None:
         async with asyncio.timeout(15):
             told = await sandbox.broken()
     assert told == "azurite (blobs) ended with exit code -9, and all it kept is lost"
-
-
-async def test_without_the_option_there_are_no_blobs() -> None:
-    """Neither endpoint nor setting; an end of the queues is told as ever."""
-    async with Sandbox(SAMPLE, SETTINGS, say=lambda line: None) as sandbox:
-        assert "blobs" not in sandbox.endpoints
-        assert "blobs" not in sandbox.endpoints["pids"]
-        assert "GUARD_BLOB_ENDPOINT" not in environment(sandbox.functions.pid)
-        os.kill(sandbox.azurite.pid, signal.SIGKILL)
-        async with asyncio.timeout(15):
-            told = await sandbox.broken()
-    assert told == "azurite (queues) ended with exit code -9, and all it kept is lost"
-
-
-async def test_the_command_has_the_option_and_ends_the_blobs_with_the_rest(tmp_path: Path) -> None:
-    """The port file tells the endpoint and the process."""
-    with command(tmp_path, app_of(tmp_path, SMALL), "--blobs") as (process, ports):
-        await eventually(ports.exists, within=30)
-        ends = json.loads(ports.read_text())
-        every = {"functions", "azurite", "blobs", "tables", "supervisor"}
-        assert set(alive(ends["pids"])) == every
-        async with Outside(ends) as outside:
-            await outside.put_policy("version: 1\n")
-        process.terminate()
-        output, _ = await asyncio.to_thread(process.communicate, None, 30)
-        assert process.returncode == 0, output
-        assert ends["blobs"] in output
-        assert alive(ends["pids"]) == []

@@ -8,7 +8,6 @@ import smtplib
 import ssl
 from collections.abc import AsyncIterator
 from email.message import EmailMessage
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,10 +23,10 @@ from sandbox.notify import channels, has_channels, switched_on
 from sandbox.outside import Outside
 from sandbox.up import Sandbox
 from tests.sandbox.clients import Credential
-from tests.sandbox.host_fixtures import SAMPLE, app_of, eventually
+from tests.sandbox.host_fixtures import SAMPLE
 from tests.sandbox.test_communication import MESSAGE
 from tests.sandbox.test_teams import message
-from tests.sandbox.test_up import SETTINGS, SMALL, alive, command, environment
+from tests.sandbox.test_up import SETTINGS, alive, environment
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -97,10 +96,12 @@ async def test_notifications_are_asked_for_by_a_switch_or_a_channel(
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def box() -> AsyncIterator[Sandbox]:
-    """A sandbox with notifications and the sample app, for the tests that leave all parts alive."""
+    """A sandbox with notifications, asked for by the environment, and the sample app."""
     patch = pytest.MonkeyPatch()
     patch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
-    async with Sandbox(SAMPLE, SETTINGS, notify=True, say=lambda line: None) as sandbox:
+    patch.setenv("GUARD_NOTIFY", "on")
+    async with Sandbox(SAMPLE, SETTINGS, say=lambda line: None) as sandbox:
+        patch.delenv("GUARD_NOTIFY")
         yield sandbox
     patch.undo()
 
@@ -116,6 +117,7 @@ async def test_the_app_is_told_of_teams_mail_and_tables(box: Sandbox) -> None:
     """Two channels to the sinks, and a connection string with the tables."""
     env = environment(box.functions.pid)
     ends = box.endpoints
+    assert box.notifies
     assert env["GUARD_CHANNEL_TEAMS__teams"] == ends["teams"]
     assert env["GUARD_CHANNEL_MAIL__smtp"] == f"smtp://{ends['smtp']}"
     assert {name for name in env if name.startswith("GUARD_CHANNEL_")} == {*TEAMS, *MAIL}
@@ -213,38 +215,6 @@ async def test_a_channel_given_brings_tables_but_no_other_channel() -> None:
     assert "GUARD_STORAGE" not in env
     assert env["GUARD_STORAGE__tableServiceUri"] == ends["tables"]
     assert {"email", "webhook", "alertsTopic", "teams", "smtp"} <= seen.keys()
-
-
-async def test_without_notifications_there_is_nothing_of_them() -> None:
-    """No process, no endpoint, no channel; a settings' function that names none pays no process."""
-    async with Sandbox(SAMPLE, lambda ends: SETTINGS, say=lambda line: None) as sandbox:
-        env = environment(sandbox.functions.pid)
-        assert sandbox.tables is None
-        assert {"tables"}.isdisjoint({*sandbox.endpoints, *sandbox.endpoints["pids"]})
-        assert "TableEndpoint" not in env["GUARD_STORAGE"]
-        assert not [name for name in env if name.startswith("GUARD_CHANNEL_")]
-
-
-@pytest.mark.parametrize(("options", "switch"), [(["--notify"], None), ([], "on")])
-async def test_the_command_has_the_option_and_tells_where_to_read(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: list[str], switch: str | None
-) -> None:
-    """Or the setting in its environment; the tables end with the rest."""
-    if switch is not None:
-        monkeypatch.setenv("GUARD_NOTIFY", switch)
-    with command(tmp_path, app_of(tmp_path, SMALL), *options) as (process, ports):
-        await eventually(ports.exists, within=30)
-        ends = json.loads(ports.read_text())
-        assert set(alive(ends["pids"])) == {"functions", "azurite", "tables", "supervisor"}
-        assert {"tables", "email", "webhook", "alertsTopic"} <= ends.keys()
-        assert environment(ends["pids"]["functions"])["GUARD_CHANNEL_TEAMS__teams"] == ends["teams"]
-        process.terminate()
-        output, _ = await asyncio.to_thread(process.communicate, None, 30)
-        assert process.returncode == 0, output
-        assert alive(ends["pids"]) == []
-    for page in ("teams", "mails"):
-        assert f"{ends['arm']}/_sandbox/{page}\n" in output
-    assert "peek_messages" not in output
 
 
 async def test_without_notifications_people_are_told_how_to_get_them() -> None:

@@ -16,7 +16,9 @@ import pytest
 import pytest_asyncio
 from aiohttp import ClientSession
 
+from sandbox.outside import Outside
 from sandbox.processes import StartError
+from sandbox.storage import Azurite
 from sandbox.up import QUEUES, Sandbox
 from tests.sandbox.host_fixtures import SAMPLE, app_of, eventually, grid_event, put
 
@@ -35,7 +37,7 @@ async def box() -> AsyncIterator[Sandbox]:
     patch.setenv("SANDBOX_QUEUE_LEASE", "3")
     patch.setenv("GUARD_FROM_OUTSIDE", "yes")
     patch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
-    async with Sandbox(SAMPLE, SETTINGS, say=said.append) as sandbox:
+    async with Sandbox(SAMPLE, lambda ends: SETTINGS, say=said.append) as sandbox:
         yield sandbox
     patch.undo()
 
@@ -71,6 +73,16 @@ async def test_the_app_gets_its_settings_and_nothing_of_the_developers(box: Sand
     assert env["SSL_CERT_FILE"] == box.endpoints["ca"]
     assert env["FUNCTIONS_WORKER_RUNTIME"] == "python"
     assert not [name for name in env if "proxy" in name.lower() or name == "SSL_CERT_DIR"]
+
+
+async def test_what_nobody_asks_for_is_not_there(box: Sandbox) -> None:
+    """Neither blobs nor notifications; a settings' function that names none pays no process."""
+    env = environment(box.functions.pid)
+    assert (box.blobs, box.tables, box.notifies) == (None, None, False)
+    assert {"blobs", "tables"}.isdisjoint({*box.endpoints, *box.endpoints["pids"]})
+    assert "GUARD_BLOB_ENDPOINT" not in env
+    assert "TableEndpoint" not in env["GUARD_STORAGE"]
+    assert not [name for name in env if name.startswith("GUARD_CHANNEL_")]
 
 
 async def test_an_event_of_the_topic_reaches_the_app(box: Sandbox) -> None:
@@ -132,6 +144,17 @@ async def test_with_identity_the_app_has_no_key(tmp_path: Path) -> None:
     assert not (tmp_path / "ports.json").exists()
 
 
+async def test_an_end_of_the_queues_is_told() -> None:
+    """Nothing goes on without them."""
+    sandbox = Sandbox(SAMPLE)
+    sandbox.azurite = Azurite()
+    await sandbox.azurite.start()
+    os.kill(sandbox.azurite.pid, signal.SIGKILL)
+    async with asyncio.timeout(15):
+        told = await sandbox.broken()
+    assert told == "azurite (queues) ended with exit code -9, and all it kept is lost"
+
+
 async def test_an_app_that_does_not_load_is_told_and_all_is_ended(tmp_path: Path) -> None:
     """The reason is in the error, the children are gone."""
     sandbox = Sandbox(app_of(tmp_path, "raise RuntimeError('boom')"), say=lambda line: None)
@@ -168,10 +191,8 @@ def on_event(event: func.EventGridEvent): pass
 """
 
 
-async def test_the_command_writes_the_port_file_and_sigterm_ends_everything(
-    tmp_path: Path,
-) -> None:
-    """A new functions process is in the file as well; afterwards file and children are gone."""
+async def test_the_command_writes_the_port_file_and_no_child_survives_it(tmp_path: Path) -> None:
+    """A new functions process is in the file as well; the command's end is one without warning."""
     with command(tmp_path, app_of(tmp_path, SMALL)) as (process, ports):
         await eventually(ports.exists, within=30)
         first = json.loads(ports.read_text())
@@ -193,22 +214,33 @@ async def test_the_command_writes_the_port_file_and_sigterm_ends_everything(
         os.kill(first["pids"]["functions"], signal.SIGKILL)
         await eventually(lambda: json.loads(ports.read_text())["pids"] != first["pids"], within=30)
         second = json.loads(ports.read_text())
+        assert set(alive(second["pids"])) == {"functions", "azurite", "tables", "supervisor"}
+        process.kill()
+        output, _ = await asyncio.to_thread(process.communicate, None, 30)
+        assert first["arm"] in output
+        await eventually(lambda: alive(second["pids"]) == [])
+
+
+async def test_the_command_has_options_and_sigterm_ends_everything(tmp_path: Path) -> None:
+    """Blobs, notifications, and where to read them; afterwards file and children are gone."""
+    with command(tmp_path, app_of(tmp_path, SMALL), "--notify", "--blobs") as (process, ports):
+        await eventually(ports.exists, within=30)
+        ends = json.loads(ports.read_text())
+        every = {"functions", "azurite", "blobs", "tables", "supervisor"}
+        assert set(alive(ends["pids"])) == every
+        assert {"blobs", "tables", "email", "webhook", "alertsTopic"} <= ends.keys()
+        assert environment(ends["pids"]["functions"])["GUARD_CHANNEL_TEAMS__teams"] == ends["teams"]
+        async with Outside(ends) as outside:
+            await outside.put_policy("version: 1\n")
         process.terminate()
         output, _ = await asyncio.to_thread(process.communicate, None, 30)
         assert process.returncode == 0, output
-        assert first["arm"] in output
         assert not ports.exists()
-        assert alive(second["pids"]) == []
-
-
-async def test_no_child_survives_a_killed_supervisor(tmp_path: Path) -> None:
-    """Even when it had no chance to clean up."""
-    with command(tmp_path, app_of(tmp_path, SMALL)) as (process, ports):
-        await eventually(ports.exists, within=30)
-        pids = json.loads(ports.read_text())["pids"]
-        process.kill()
-        process.wait()
-        await eventually(lambda: alive(pids) == [])
+        assert alive(ends["pids"]) == []
+    for page in ("teams", "mails"):
+        assert f"{ends['arm']}/_sandbox/{page}\n" in output
+    assert ends["blobs"] in output
+    assert "peek_messages" not in output
 
 
 async def test_the_command_fails_when_the_app_does_not_load(tmp_path: Path) -> None:
