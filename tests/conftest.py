@@ -17,20 +17,19 @@ settings.register_profile(
 settings.load_profile("house")
 
 LONG = {
-    "tests/e2e/test_notifications.py": 110,
-    "tests/e2e/test_demo.py": 60,
+    "tests/e2e/test_notifications.py": 95,
     "tests/e2e/test_crashes.py": 55,
-    "tests/sandbox/test_bench.py": 35,
+    "tests/e2e/test_demo.py": 50,
     "tests/sandbox/test_up.py": 30,
-    "tests/sandbox/test_bench_notify.py": 30,
+    "tests/sandbox/test_bench.py": 25,
+    "tests/sandbox/test_bench_notify.py": 25,
     "tests/e2e/test_policy_blob.py": 20,
     "tests/sandbox/test_host_queues.py": 15,
-    "tests/sandbox/test_notify.py": 5,
-    "tests/sandbox/test_blobs.py": 5,
+    "tests/test_setup.py": 10,
 }
 """Seconds that these modules take, most of them with waiting."""
 
-TOGETHER_S = {"up": 160, "up, links": 130}
+TOGETHER_S = {"up": 85, "up, links": 150}
 """Of all tests that share a sandbox of `tests.e2e.conftest`: two workers have one each."""
 
 LINKS = {
@@ -47,7 +46,7 @@ LINKS = {
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Each of several workers begins with its share of what is long; the rest fills the waiting.
+    """All workers but one begin with their share of what is long; the rest fills the waiting.
 
     The long ones would else begin late, and be waited for by workers that have nothing to do.
     """

@@ -38,17 +38,18 @@ async def by_one(name: str, make: Callable[[], Awaitable[Any]]) -> Any:
 
 
 def spread[T](tests: Iterable[T], unit: Callable[[T], tuple[str, float]], workers: int) -> list[T]:
-    """The tests in as many parts as there are workers, each with its long units in front.
+    """The tests in as many parts as there are workers, all but the last with long units in front.
 
-    `unit` says to what a test belongs, and how many seconds all of that takes: 0 is not long.
-    Parts are as large as those that xdist cuts for `--dist worksteal`: equal numbers of tests.
+    `unit` says to what a test belongs, and how many seconds all of that takes: 0 is not long. Long
+    ones mostly wait; meanwhile the last worker computes. Parts are as large as those that xdist
+    cuts for `--dist worksteal`: equal numbers of tests.
     """
     long: dict[tuple[str, float], list[T]] = defaultdict(list)
     short: deque[T] = deque()
     for test in tests:
         name, seconds = unit(test)
         (long[name, seconds] if seconds else short).append(test)
-    fronts = _fronts(long, workers)
+    fronts = [*_fronts(long, max(workers - 1, 1)), []][:workers]
     left, ordered = len(short) + sum(map(len, fronts)), []
     for i, front in enumerate(fronts):
         size = left // (workers - i)
