@@ -123,7 +123,7 @@ def _print(verdict: Judged, policy: Policy, now: datetime, out: TextIO) -> None:
         told = _setting(verdict, rule)
         actual = told["actual"]
         settings.add_row(
-            Text(rule.path),
+            Text(_named(verdict, rule)),
             Text(_actual(verdict, rule, actual)),
             Text(_allowed(told)),
             Text(rule.desired),
@@ -147,6 +147,12 @@ def _print(verdict: Judged, policy: Policy, now: datetime, out: TextIO) -> None:
         )
     screen.print()
     screen.print(others)
+
+
+def _named(verdict: Judged, rule: Rule) -> str:
+    """The path of a setting, and the rule where others look at the same one."""
+    shared = sum(other.path == rule.path for other in verdict.guard.rules) > 1
+    return f"{rule.path} ({rule.id})" if shared else rule.path
 
 
 def _actual(verdict: Judged, rule: Rule, actual: Any) -> str:
