@@ -61,7 +61,7 @@ async def tell_of_link(look: Look, body: Body | None, grant: Grant | None = None
     if finding is None:
         return None
     seen = look.seen((finding,), (), finding.severity, body or {})
-    outcome = Outcome.DELETED_MEANWHILE if body is None else Outcome.REPORTED_ONLY
+    outcome = Outcome.DELETED_MEANWHILE if body is None else Outcome.FOUND_CLOSED
     reason = _OVER if finding.severity.rank > Severity.MEDIUM.rank else f"{_MAY_FILL}{_OVER}"
     return await look.tell(outcome, seen, reason, cut=Cut(state=_state(look, body), over=True))
 

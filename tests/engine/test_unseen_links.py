@@ -48,7 +48,7 @@ async def test_a_strangers_link_that_is_over_is_told_once(resource: str) -> None
     """After the last look, with who took it and when; nothing is revoked or changed."""
     world = World(closed_disk(resource))
     alert = await told_in_the_end(world, grant(resource))
-    assert (alert["outcome"], alert["severity"]) == ("reported only", "critical")
+    assert (alert["outcome"], alert["severity"]) == ("found closed", "critical")
     assert [finding["rule"] for finding in alert["findings"]] == ["liveExport"]
     assert alert["caller"]["objectId"] == ALICE_ID
     assert "over before the guard could revoke it" in alert["reason"]
@@ -65,7 +65,7 @@ async def test_what_is_open_is_closed_at_once_and_the_link_told_later() -> None:
     await world.event(grant())
     assert (world.is_closed(), world.outcomes) == (True, ["reverted"])
     await world.settle()
-    assert world.outcomes == ["reverted", "reported only"]
+    assert world.outcomes == ["reverted", "found closed"]
     assert [f["rule"] for f in world.alerts[1]["findings"]] == ["liveExport"]
 
 
@@ -110,7 +110,7 @@ async def test_nobody_named_is_told_as_well_though_not_as_the_worst() -> None:
     """It may have been a backup's."""
     world = World(closed_disk())
     alert = await told_in_the_end(world, anonymous(DISK_GRANT))
-    assert (alert["outcome"], alert["severity"]) == ("reported only", "high")
+    assert (alert["outcome"], alert["severity"]) == ("found closed", "high")
 
 
 @pytest.mark.parametrize("at", [None, AN_HOUR_AGO, START - timedelta(days=3)])

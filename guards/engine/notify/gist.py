@@ -147,7 +147,7 @@ def _outcome(alert: Mapping[str, Any]) -> Outcome | None:
 
 def _tone(outcome: Outcome | None, severity: Severity | None, *, exposed: bool) -> Tone:
     """A link that was out is never good news: data may have been read through it."""
-    if exposed and _TONES.get(outcome) is Tone.GOOD:
+    if exposed and _TONES.get(outcome) in (Tone.GOOD, Tone.ACCENT):
         return Tone.WARNING
     if outcome in _TONES:
         return _TONES[outcome]

@@ -28,6 +28,7 @@ _LINK_TITLES = {
     Outcome.REPORTED_ONLY: _LINK + "is out: reported only",
     Outcome.BLOCKED: _LINK + "is out: revoking it is blocked",
     Outcome.NOT_REVERTED: _LINK + "could not be revoked",
+    Outcome.DELETED_MEANWHILE: "{} was deleted, after a SAS link to it was taken",
     Outcome.DEFERRED: "Revoking a SAS link to {} is deferred",
 }
 """Where a link that is out is all that was found."""
@@ -52,7 +53,7 @@ def title(alert: Mapping[str, Any], outcome: Outcome | None, name: str) -> str:
     rule = _only_rule(alert)
     if outcome is Outcome.REPORTED_ONLY and rule in _REPORTED:
         return _REPORTED[rule].format(name)
-    titles = {**TITLES, **_LINK_TITLES} if rule == LINK_RULE else TITLES
+    titles = _LINK_TITLES if rule == LINK_RULE else TITLES
     return titles[outcome].format(name)
 
 

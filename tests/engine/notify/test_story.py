@@ -73,7 +73,11 @@ def test_each_outcome_has_a_title_and_a_tone(outcome: str, title: str, tone: Ton
         ("reported only", "A SAS link to ledger-snap is out: reported only", Tone.ATTENTION),
         ("blocked", "A SAS link to ledger-snap is out: revoking it is blocked", Tone.ATTENTION),
         ("not reverted", "A SAS link to ledger-snap could not be revoked", Tone.ATTENTION),
-        ("deleted meanwhile", "ledger-snap was deleted meanwhile", Tone.ACCENT),
+        (
+            "deleted meanwhile",
+            "ledger-snap was deleted, after a SAS link to it was taken",
+            Tone.WARNING,
+        ),
         ("deferred", "Revoking a SAS link to ledger-snap is deferred", Tone.WARNING),
     ],
 )
