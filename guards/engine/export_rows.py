@@ -135,27 +135,73 @@ async def taken(ports: Ports, resource: ResourceId, change: ResourceChange) -> T
 
 
 async def keep_taken(
-    ports: Ports, resource: ResourceId, change: ResourceChange, *, pending: bool, cut: bool = False
+    ports: Ports, resource: ResourceId, change: ResourceChange, *, pending: bool
 ) -> None:
-    """Keep what an event says of a link; `pending` if it is to be cut, unless it may be out.
-
-    What is known of the same event stays, but that the link is `cut` is the last word.
+    """Keep what an event says of a link, unless it is known; `pending` if it is to be cut.
 
     Raises:
         Transient: the store cannot be reached.
     """
+    row = Insert(_key(resource, change), _of_taken(ports, resource, change, pending=pending))
+    with contextlib.suppress(Conflict):
+        await ports.store.write(PARTITION, row)
+
+
+async def keep_cut(ports: Ports, resource: ResourceId, change: ResourceChange | None) -> None:
+    """Write down that all links to a resource were ended just now, and by which event's look.
+
+    Raises:
+        Transient: the store cannot be reached.
+    """
+    at = ports.clock.now().isoformat()
+    writes = [Put(_ended(resource), {"resource": str(resource), "at": at})]
+    if change is not None:
+        values = _of_taken(ports, resource, change, pending=False)
+        writes.append(Put(_key(resource, change), {**values, "cut": 1}))
+    await ports.store.write(PARTITION, *writes)
+
+
+async def ended(ports: Ports, resource: ResourceId) -> datetime | None:
+    """When the guard last ended all links to a resource, as far as anybody knows.
+
+    Raises:
+        Transient: the store cannot be reached.
+    """
+    row = await ports.store.get(PARTITION, _ended(resource))
+    return moment(str(row.values.get("at", ""))) if row else None
+
+
+async def keep_told(ports: Ports, resource: ResourceId, change: ResourceChange) -> None:
+    """Write down that an alert tells of the link an event is about.
+
+    Raises:
+        Transient: the store cannot be reached.
+    """
+    values = {"resource": str(resource), "at": ports.clock.now().isoformat()}
+    await ports.store.write(PARTITION, Put(_told(resource, change), values))
+
+
+async def told(ports: Ports, resource: ResourceId, change: ResourceChange) -> bool:
+    """Whether one does.
+
+    Raises:
+        Transient: the store cannot be reached.
+    """
+    return await ports.store.get(PARTITION, _told(resource, change)) is not None
+
+
+def _of_taken(
+    ports: Ports, resource: ResourceId, change: ResourceChange, *, pending: bool
+) -> dict[str, Value]:
     now = ports.clock.now()
     at = min(moment(change.event_time) or now, now)  # another clock may be ahead
-    values: dict[str, Value] = {
+    return {
         **_of_caller(resource, change.caller),
         "at": at.isoformat(),
         "askedS": change.request.duration_s,
         "pending": (now + PENDING).isoformat() if pending else "",
-        "cut": int(cut),
+        "cut": 0,
     }
-    key = _key(resource, change)
-    with contextlib.suppress(Conflict):
-        await ports.store.write(PARTITION, Put(key, values) if cut else Insert(key, values))
 
 
 def _of_export(
@@ -189,3 +235,11 @@ def _export(row: Row) -> Export | None:
 def _key(resource: ResourceId, change: ResourceChange | None = None) -> str:
     """Of the export of a resource, or of one event of it."""
     return digest(resource.key, *(("event", change.event_id) if change else ()))
+
+
+def _told(resource: ResourceId, change: ResourceChange) -> str:
+    return digest(resource.key, "told", change.event_id)
+
+
+def _ended(resource: ResourceId) -> str:
+    return digest(resource.key, "ended")

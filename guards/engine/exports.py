@@ -217,17 +217,18 @@ def _of(found: Guard | Lead) -> tuple[str, ...]:
 
 
 async def settle(look: Look) -> None:
-    """A link was cut: its event, should it come again, must not cut the next one. Never raises.
+    """Links were cut: their event, should it come again, must not cut the next one. Never raises.
 
     This process remembers it at once; others learn it from the store.
     """
-    change, links = look.task.change, look.guard.links
-    if links is None or not is_grant(look):
+    change, granting = look.task.change, is_grant(look)
+    if look.guard.links is None:
         return
-    look.ports.recent.add(look.resource.key, change.event_id)
-    covered = _covered(look.policy, look.resource)
+    if granting:
+        look.ports.recent.add(look.resource.key, change.event_id)
+    covered = granting and _covered(look.policy, look.resource)
     try:
-        await rows.keep_taken(look.ports, look.resource, change, pending=False, cut=True)
+        await rows.keep_cut(look.ports, look.resource, change if granting else None)
         known = await rows.export(look.ports, look.resource) if covered else None
         at = moment(change.event_time)
         if known is not None and at is not None and known.at <= at:

@@ -13,7 +13,7 @@ from guards.engine import export_rows as rows
 from guards.engine.alerts import digest
 from guards.engine.catalogue import by_type
 from guards.engine.errors import Gone, Terminal, Transient, Unreadable
-from guards.engine.exports import keep
+from guards.engine.exports import SUCCEEDED, keep
 from guards.engine.exposure import hands_out
 from guards.engine.ids import ResourceId
 from guards.engine.later import RECHECK_DELAYS_S, about, give_up
@@ -81,6 +81,8 @@ async def follow(
         again = replace(task, recheck=task.recheck + 1, attempt=0)
         await ports.work.put(again.message(), RECHECK_DELAYS_S[task.recheck])
         return Result(Outcome.DEFERRED, reason="Azure is still at work on it")
+    if not bodies:
+        return await _gone(task, lead, resource, ports)
     await _pass_on(task, found, ports, deadline, granted=granted)
     return Result(None, reason=f"{len(found)} resources are looked at from guard-work")
 
@@ -193,16 +195,25 @@ def _named(
 
 
 async def _gone(task: Task, lead: Lead, resource: ResourceId, ports: Ports) -> Result:
-    """Nobody asks after what was deleted, unless links to it were taken before."""
-    change, policy = task.change, await ports.policy()
-    exporter = policy.exporter(
-        change.caller, resource, moment(change.event_time) or ports.clock.now()
-    )
-    if not hands_out(change, lead.grants) or exporter is not None:
+    """Nobody asks after what is gone, unless links to it were taken before."""
+    if not await _links_taken(task, lead, resource, ports):
         return Result(Outcome.DELETED_MEANWHILE)
     alert = about(task, Outcome.DELETED_MEANWHILE, _LINKS_GONE, ports)
     await ports.alerts.put(alert.message())
     return Result(Outcome.DELETED_MEANWHILE, alert.alert_id, _LINKS_GONE)
+
+
+async def _links_taken(task: Task, lead: Lead, resource: ResourceId, ports: Ports) -> bool:
+    """Whether somebody who is no exporter took links, as far as the policy cares for them."""
+    change, policy = task.change, await ports.policy()
+    if not hands_out(change, lead.grants) or change.event_type.lower() != SUCCEEDED:
+        return False
+    guard = by_type(ports.guards)[lead.leads_to.lower()]
+    rules = policy.applied(guard, resource, {}).rules
+    if guard.links is None or rules[guard.links.rule].mode is Mode.OFF:
+        return False
+    at = moment(change.event_time) or ports.clock.now()
+    return policy.exporter(change.caller, resource, at) is None
 
 
 async def _unread(
@@ -210,7 +221,7 @@ async def _unread(
 ) -> Result:
     """Azure lets nobody see what belongs to it: told with its resource group; of links at once."""
     reason = f"could not be read, so what belongs to it was not looked at: {error}"
-    if hands_out(task.change, lead.grants):
+    if await _links_taken(task, lead, resource, ports):
         return await give_up(task, f"{_LINKS_OUT}; it {reason}", ports)
     told = await unread_with_its_group(ports, resource, task.change, error)
     return told or await give_up(task, reason, ports)

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 from guards.engine import alerts
 from guards.engine.alerts import Alert
+from guards.engine.errors import Transient
 from guards.engine.events import clean
 from guards.engine.gathered_rows import (
     WINDOWS,
@@ -86,8 +87,10 @@ async def tell(ports: Ports, key: str) -> Result:
         return Result(None, reason="nothing is gathered that was not told")
     try:
         await ports.store.write(place, Put(_TOPIC, _topic_values(topic, None, now), row.etag))
-    except Conflict:  # another message tells, or has just been appointed
-        return Result(None, reason="what is gathered is told by another message")
+    except Conflict as e:
+        # Another message tells, or has just been appointed; or the answer to this write was lost
+        # and it was sent again: then nobody else will.
+        raise Transient("what is gathered may be told by another message") from e
     new, more = await untold(ports, topic)
     if not new:
         return Result(None, reason="nothing is gathered that was not told")

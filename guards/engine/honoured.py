@@ -11,9 +11,10 @@ from guards.engine.errors import Transient
 from guards.engine.exports import Grant, is_grant
 from guards.engine.follow_up import follow_up
 from guards.engine.look import Look, Result
-from guards.engine.model import Body, Granter, Outcome, Severity, Source
+from guards.engine.model import Body, Granter, Outcome, Severity
 from guards.engine.shapes import timestamp
 from guards.engine.tasks import Task
+from guards.engine.unseen import remember
 
 log = logging.getLogger(__name__)
 
@@ -50,8 +51,10 @@ async def _told(look: Look, body: Body, grant: Grant) -> Result:
         told = await follow_up(look, body, held, verdict)
         if told is not None:
             return told
-    if grant.doubtful and look.task.source is Source.EVENT:
-        return await _tell_another(look, body, reason)
+    if grant.doubtful and not look.task.watch:
+        if not await rows.told(look.ports, look.resource, look.task.change):
+            return await _tell_another(look, body, reason)
+        return Result(Outcome.EXEMPT, reason=reason)
     if verdict.to_close and not look.task.watch:
         seen = look.seen(verdict.findings, (), alerts.worst(verdict.findings), body, event_id="")
         seen = replace(seen, alert_id=digest(seen.alert_id, "exporter", until))
@@ -72,7 +75,9 @@ async def _tell_another(look: Look, body: Body, reason: str) -> Result:
         f"a link was taken by somebody who is no exporter, or by nobody the event names; {reason}: "
         "endGetAccess would end both"
     )
-    return await look.tell(Outcome.REPORTED_ONLY, seen, reason)
+    result = await look.tell(Outcome.REPORTED_ONLY, seen, reason)
+    await remember(look)
+    return result
 
 
 async def _look_again(look: Look) -> None:

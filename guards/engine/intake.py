@@ -6,6 +6,7 @@ caller fails, and Event Grid or the queue brings the input again.
 """
 
 import json
+import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
@@ -25,12 +26,14 @@ from guards.engine.later import (
     tell_of_delay,
 )
 from guards.engine.look import Result
-from guards.engine.model import Lead, Outcome, Source
+from guards.engine.model import Lead, Outcome, ResourceChange, Source
 from guards.engine.ports import Ports
 from guards.engine.reconcile import reconcile
 from guards.engine.shapes import timestamp
 from guards.engine.tasks import Task
 from guards.engine.unread import shown, tell_given_up, tell_misuse, tell_unreadable, untold
+
+log = logging.getLogger(__name__)
 
 NOT_GUARDED = Result(None, reason="not guarded")
 OWN_WRITE = Result(None, reason="the guard's own write")
@@ -90,6 +93,8 @@ async def _later(event: object, ports: Ports) -> Result:
         located = locate(change, ports.guards, ports.leads)
     except Unreadable as e:
         return await tell_unreadable(e, event, ports, Source.EVENT)
+    if await _is_own_write(change, ports):
+        return OWN_WRITE
     if located is None:
         return NOT_GUARDED
     task = Task(change, Source.EVENT, first_seen=timestamp(ports.clock.now()))
@@ -186,6 +191,11 @@ async def _look_again(event: object, reason: str, ports: Ports) -> Result:
         located = locate(change, ports.guards, ports.leads)
     except Unreadable as e:
         return await tell_given_up(f"{reason} and was given up: {shown(e, event)}", ports)
+    try:
+        if await _is_own_write(change, ports):
+            return OWN_WRITE
+    except Transient as e:
+        log.warning("whether an event that was given up is the guard's own is not known: %s", e)
     if located is None:
         return NOT_GUARDED
     task = Task(change, Source.EVENT, first_seen=timestamp(ports.clock.now()))
@@ -195,14 +205,22 @@ async def _look_again(event: object, reason: str, ports: Ports) -> Result:
     return replace(result, resource=change.resource)
 
 
+async def _is_own_write(change: ResourceChange, ports: Ports) -> bool:
+    """Whether an event is about what the guard does itself; what it never does is told."""
+    caller = change.caller.object_id
+    if not caller or caller != await ports.own_id():
+        return False
+    if change.operation_name.lower() in own_operations(ports.guards):
+        return True
+    await tell_misuse(change, ports)
+    return False
+
+
 async def _on_change(task: Task, ports: Ports) -> Result:
     deadline = ports.clock.monotonic() + ports.budget_s
     change = task.change
-    caller = change.caller.object_id
-    if caller and task.source is Source.EVENT and caller == await ports.own_id():
-        if change.operation_name.lower() in own_operations(ports.guards):
-            return OWN_WRITE
-        await tell_misuse(change, ports)
+    if task.source is Source.EVENT and await _is_own_write(change, ports):
+        return OWN_WRITE
     try:
         located = locate(change, ports.guards, ports.leads)
     except Unreadable as e:

@@ -46,7 +46,7 @@ async def recheck_if_early(look: Look, body: Body) -> None:
     Called when a look ends, not when it was put off: that one comes back and ends later. What was
     given up does not begin again.
     """
-    early = in_progress(body) or (_yet_to_show(look) and not look.guard.exposure(body))
+    early = in_progress(body) or (_yet_to_show(look) and not look.states(body))
     ended = look.task.recheck >= len(RECHECK_DELAYS_S) or _is_over(look.task, look.ports)
     if ended or not early:
         return

@@ -12,7 +12,7 @@ from guards.engine import alerts
 from guards.engine.closing import close
 from guards.engine.decide import Verdict
 from guards.engine.errors import Gone, Terminal, Transient
-from guards.engine.exports import grant_of, is_grant, settle
+from guards.engine.exports import grant_of, is_grant
 from guards.engine.follow_up import follow_up, goes_on
 from guards.engine.honoured import leave
 from guards.engine.ids import ResourceId
@@ -35,7 +35,7 @@ from guards.engine.ports import Ports
 from guards.engine.rules import in_progress, text_at, with_known
 from guards.engine.shapes import moment
 from guards.engine.tasks import Evidence, Task
-from guards.engine.unseen import never_showed, tell_of_link
+from guards.engine.unseen import never_showed, remember, tell_of_link
 
 OUT_OF_SCOPE = Result(None, reason="out of scope: the policy looks at nothing here")
 
@@ -96,8 +96,9 @@ async def _judge(look: Look, body: Body) -> Result:
         return replace(await leave(look, body, grant), granter=grant.granter)
     result = await _act(look, body)
     if result.outcome is not Outcome.DEFERRED and grant.granter is not Granter.NOBODY:
-        if held is not None and look.links_among(held.findings) and not look.link_is_out(body):
-            await settle(look)  # told just now
+        told = held is not None and look.links_among(held.findings)
+        if result.alert_id and (told or look.guard.exposure(body)):
+            await remember(look)
         result = await never_showed(look, body, grant) or result
     return replace(result, granter=grant.granter)
 
@@ -160,7 +161,10 @@ async def _deleted_meanwhile(look: Look, evidence: Evidence | None) -> Result:
     told = await tell_of_link(look, None)
     if evidence is None:
         return told or Result(Outcome.DELETED_MEANWHILE)
-    return await look.tell(Outcome.DELETED_MEANWHILE, evidence)
+    result = await look.tell(Outcome.DELETED_MEANWHILE, evidence)
+    if look.links_among(evidence.findings):
+        await remember(look)
+    return result
 
 
 async def _only_tell(look: Look, body: Body, verdict: Verdict, plan: Plan) -> Result:
@@ -180,7 +184,8 @@ async def _only_tell(look: Look, body: Body, verdict: Verdict, plan: Plan) -> Re
     if verdict.exempted:
         reason += f" {verdict.leave()}"
     outcome = Outcome.DEFERRED if plan.blocked.deferred else Outcome.BLOCKED
-    return await look.tell(outcome, held or seen, reason)
+    result = await look.tell(outcome, held or seen, reason)
+    return replace(result, outcome=Outcome.BLOCKED)  # this look ends here, nothing is put off
 
 
 def _why_only(look: Look, verdict: Verdict) -> str:

@@ -27,7 +27,7 @@ def _named(caller: Caller) -> str:
 
 
 async def fight(look: Look) -> str | None:
-    """Count a link that was cut: what to say of it, or None if this one is told with others.
+    """Count a link that was cut, or over: what to say of it, or None if it is told with others.
 
     One grant is one round, however many deliveries of its event cut it. Who has not been seen in
     the fight is told of at once.
@@ -35,7 +35,7 @@ async def fight(look: Look) -> str | None:
     change = look.task.change
     by = _named(change.caller)
     said = {"at": change.event_time, "by": by, "from": change.caller.ip_address}
-    words = "more SAS links to this resource were taken and cut in the same fight"
+    words = "more SAS links to this resource were taken and ended in the same fight"
     topic = Topic(Kind.FIGHT, str(look.resource), look.guard.resource_type, words)
     try:
         this = await gathered_rows.note(look.ports, topic, change.event_id, said)
@@ -69,9 +69,9 @@ def _said_of(rounds: Sequence[Entry]) -> str:
     if len(rounds) < FIGHT_FROM:
         return ""
     return (
-        f"this is a fight: within an hour {len(rounds)} links were taken and cut. The other side: "
-        f"{gathering.callers(rounds)}. Stop that caller, or list it among the policy's exporters; "
-        "further rounds are cut, counted and told together in an hour"
+        f"this is a fight: within an hour {len(rounds)} links were taken and ended. The other "
+        f"side: {gathering.callers(rounds)}. Stop that caller, or list it among the policy's "
+        "exporters; further rounds are cut, counted and told together in an hour"
     )
 
 

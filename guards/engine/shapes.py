@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 
 from guards.engine.model import Caller, Finding
 
-_BEFORE = r"(?:(?<![a-z0-9])|(?<=%26|%3f)|(?<=\\u0026))"
-"""What stands before a parameter of a URL, encoded or not; "design=" is none."""
-
-_SIGNATURE = re.compile(rf"(?i)({_BEFORE}sig(?:=|%3d|\\u003d))[^&\s\"']+")
+_SIGNATURE = re.compile(
+    r"(?i)((?:^|[^a-z0-9]|%(?:25)*(?:26|3f)|\\u0026)sig\s*(?:=|%(?:25)*3d|\\u003d)\s*)[^&\s\"']+"
+)
+"""Of a parameter of a URL, encoded however often; "design=" is none."""
 
 
 def caller_json(caller: Caller) -> dict[str, str]:

@@ -68,7 +68,7 @@ async def test_ten_rounds_are_cut_and_the_third_names_the_fight() -> None:
     summary = world.alerts[3]
     assert (summary["outcome"], summary["severity"]) == ("reverted", "critical")
     assert summary["resourceId"] == DISK_ID
-    assert summary["reason"].startswith("7 more SAS links to this resource were taken and cut")
+    assert summary["reason"].startswith("7 more SAS links to this resource were taken and ended")
     assert summary["reason"].count("by alice@contoso.example") == 7
     assert world.intents == []
 

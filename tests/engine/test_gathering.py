@@ -7,7 +7,7 @@ import pytest
 from guards.engine import gathered_rows, gathering
 from guards.engine.gathered_rows import Kind, Topic
 from guards.engine.ports import Receipt
-from guards.engine.store import Insert, Row
+from guards.engine.store import Insert, Row, Write
 from tests.engine.samples import GROUP
 from tests.engine.world import World
 
@@ -163,3 +163,22 @@ async def test_rows_of_a_kind_that_is_not_known_do_no_harm() -> None:
     await world.store.write(gathered_rows.partition(key), Insert("t", values), Insert("u|1", {}))
     await world.message(gathering.message(key))
     assert (world.alerts, world.intents) == ([], [])
+
+
+async def test_an_answer_of_the_store_that_is_lost_loses_no_alert(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The row was written, the client sends it again, and finds it changed: nobody else tells."""
+    world = World()
+    await gathered(world, "disk")
+    write = world.store.write
+
+    async def twice(partition: str, *writes: Write) -> None:
+        monkeypatch.undo()
+        await write(partition, *writes)
+        await write(partition, *writes)
+
+    monkeypatch.setattr(world.store, "write", twice)
+    await world.settle()
+    assert counts(world) == [1]
+    assert world.intents == []

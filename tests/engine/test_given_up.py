@@ -14,6 +14,7 @@ from tests.engine.samples import (
     OBJECT_ID_CLAIM,
     REGISTRY_ID,
     REGISTRY_WRITE,
+    by_guard,
     disk,
     event,
     grant,
@@ -301,3 +302,22 @@ async def test_no_alert_shows_the_signature_of_a_link_in_place_of_an_id(resource
     await world.event(event("x/y/write", resource, claims={OBJECT_ID_CLAIM: GUARD_ID}))
     assert len(world.alerts) == 5
     assert "holder" not in json.dumps(world.alerts)
+
+
+async def test_of_the_guards_own_events_in_a_poison_array_nothing_is_said() -> None:
+    """Its PATCH costs nothing; what it never does is told as critical, as ever."""
+    world = World(disk())
+    batch = [by_guard(id="patch"), by_guard("Microsoft.Compute/disks/delete", id="deletion")]
+    await intake.on_poison_events(json.dumps(batch).encode(), world.ports)
+    assert world.intents == []
+    assert (world.alerts[0]["severity"], world.alerts[0]["eventId"]) == ("critical", "deletion")
+    assert "patch" not in {alert["eventId"] for alert in world.alerts}
+
+
+async def test_a_poison_event_is_looked_at_though_nobody_knows_who_the_guard_is() -> None:
+    """Its identity cannot be asked for: that keeps nothing from being looked at."""
+    world = World(disk())
+    world.trouble.errors["own_id"] = [AWAY]
+    await intake.on_poison_events(json.dumps(event()).encode(), world.ports)
+    await world.settle()
+    assert world.is_closed()

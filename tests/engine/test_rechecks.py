@@ -80,7 +80,7 @@ async def test_a_grant_that_does_not_show_yet_is_looked_at_again(state: str | No
     world = World(closed_disk(diskState=state))
     await world.event(event(DISK_GRANT))
     upload = state in ("ReadyToUpload", "ActiveUpload")
-    assert await waits(world) == [5.0, 30.0] + [90.0] * (not upload)
+    assert await waits(world) == ([] if upload else [5.0, 30.0, 90.0])
 
 
 @pytest.mark.parametrize("state", ["ActiveSAS", "activesas", "ActiveSASFrozen"])

@@ -61,7 +61,7 @@ async def test_a_link_of_nobody_known_is_told_and_left(
     await world.event(arriving())
     await world.settle()
     assert world.trouble.count("arm") == 1
-    assert world.trouble.count("store") == 1
+    assert world.trouble.count("store.get") == 1
     assert (world.alert["outcome"], world.alert["severity"]) == ("reported only", "high")
     assert "The link is out" in world.alert["exposure"]["statement"]
     assert world.alert["reason"].startswith("nobody knows who took the link, so it is left")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from guards.engine.errors import Gone, Transient
+from guards.engine.errors import Gone, Terminal, Transient
 from guards.engine.model import Mode
 from guards.engine.ports import Recent
 from tests.engine.policies import BACKUP_ID, DISKS, exemption, exporter, on_disks, rules_of
@@ -32,6 +32,10 @@ from tests.fakes import START, merge
 
 HERE = rules_of(exporters=[exporter()])
 AWAY = Transient("the table is away")
+GONE = Gone("gone", code="ResourceNotFound", status=404)
+UNLISTED = Terminal("no right to list", code="AuthorizationFailed", status=403)
+FAILED = "Microsoft.Resources.ResourceActionFailure"
+COPIES = "Microsoft.Compute/restorePointCollections/restorePoints/diskRestorePoints"
 AN_HOUR_AGO = START - timedelta(hours=1)
 
 
@@ -91,11 +95,43 @@ async def test_a_disk_that_goes_between_two_looks_takes_no_link_with_it_untold()
 async def test_links_to_a_restore_point_that_is_gone_are_told(what: dict[str, Any]) -> None:
     """To one copy, and to all of them."""
     world = World()
-    world.trouble.errors["arm.children"] = [Gone("gone", code="ResourceNotFound", status=404)]
+    world.trouble.errors["arm.children"] = [GONE]
     await world.event(what)
     assert world.alert["outcome"] == "deleted meanwhile"
     assert world.alert["severity"] in ("high", "critical")
     assert "taken" in world.alert["reason"]
+
+
+@pytest.mark.parametrize("error", [GONE, UNLISTED], ids=["gone", "unlisted"])
+@pytest.mark.parametrize(
+    ("rules", "what"),
+    [
+        ("", {**event(POINT_GRANT, POINT_ID), "eventType": FAILED}),
+        (rules_of(exporters=[exporter(principals=[ALICE_ID])]), event(POINT_GRANT, POINT_ID)),
+        (
+            rules_of(resources={COPIES: {"liveExport": {"mode": "off"}}}),
+            event(POINT_GRANT, POINT_ID),
+        ),
+        (rules_of(scopes=[{"scope": GROUP, "mode": "off"}]), event(POINT_GRANT, POINT_ID)),
+    ],
+    ids=["failed", "exporter", "off", "out of scope"],
+)
+async def test_links_to_a_restore_point_that_nobody_cares_for_are_not_told(
+    error: Terminal, rules: str, what: dict[str, Any]
+) -> None:
+    """Whether it is gone, or nobody may list its copies."""
+    world = World(rules=rules)
+    world.trouble.errors["arm.children"] = [error]
+    await world.event(what)
+    assert not any("links" in str(alert["reason"]) for alert in world.alerts)
+
+
+async def test_links_to_a_restore_point_without_copies_are_told() -> None:
+    """Azure lists none any more, whatever became of them."""
+    world = World()
+    await world.event(event(POINT_GRANT, POINT_ID))
+    await world.settle()
+    assert world.outcomes == ["deleted meanwhile"]
 
 
 @pytest.mark.parametrize("what", [event(), event(f"{DISKS}/delete"), event(f"{POINT_GRANT[:-6]}x")])
@@ -159,7 +195,7 @@ async def test_without_the_guard_nothing_is_told() -> None:
 async def test_a_grant_that_failed_handed_nothing_out() -> None:
     """Its event says so."""
     world = World(closed_disk())
-    await world.event({**grant(), "eventType": "Microsoft.Resources.ResourceActionFailure"})
+    await world.event({**grant(), "eventType": FAILED})
     await world.settle()
     assert world.alerts == []
 
@@ -173,12 +209,23 @@ async def test_an_upload_is_no_export(state: str) -> None:
     assert world.alerts == []
 
 
-async def test_a_link_to_write_is_no_export() -> None:
-    """Where the event tells what was asked for."""
-    world = World(closed_disk())
-    await world.event(grant(httpRequest=asked(3600, "Write")))
+@pytest.mark.parametrize(
+    ("create_option", "access", "severity"),
+    [
+        ("Upload", "Write", None),
+        ("Upload", "Read", "critical"),
+        ("Copy", "Write", "critical"),
+        ("Copy", "Read", "critical"),
+    ],
+)
+async def test_a_link_to_write_to_an_upload_is_no_export(
+    create_option: str, access: str, severity: str | None
+) -> None:
+    """Where the event tells what was asked for, and the disk does not say otherwise."""
+    world = World(closed_disk(creationData={"createOption": create_option}))
+    await world.event(grant(httpRequest=asked(3600, access)))
     await world.settle()
-    assert world.alerts == []
+    assert [alert["severity"] for alert in world.alerts] == [severity] * bool(severity)
 
 
 async def test_a_disk_made_for_an_upload_was_filled_by_all_signs() -> None:
@@ -228,3 +275,107 @@ async def test_a_copy_that_is_there_is_cut_and_told_as_ever() -> None:
     await world.event(grant(COPY_ID))
     await world.settle()
     assert world.outcomes == ["reverted"]
+
+
+@pytest.mark.parametrize("rules", ["", rules_of(mode="audit")], ids=["enforce", "audit"])
+@pytest.mark.parametrize("made", [grant, lambda **more: anonymous(DISK_GRANT, **more)])
+@pytest.mark.parametrize("gone", [True, False])
+async def test_a_link_that_was_told_of_while_it_was_out_is_not_told_again(
+    rules: str, made: Any, gone: bool
+) -> None:
+    """Its event comes again after it is over, to any process."""
+    world = World(closed_disk(diskState="ActiveSAS"), rules=rules)
+    await world.event(made())
+    await world.settle()
+    before = len(world.alerts)
+    assert before == 1
+    merge(world.properties(), {"diskState": "Unattached"})
+    if gone:
+        world.arm.bodies.clear()
+    world.ports = replace(world.ports, recent=Recent())
+    await world.event(made())
+    await world.settle()
+    assert len(world.alerts) == before
+
+
+async def test_an_over_link_has_one_id_whatever_is_written_meanwhile() -> None:
+    """A doubled event, while the table forgets everything and somebody writes a tag."""
+    world = World(closed_disk())
+    for number in range(2):
+        world.body()["systemData"] = {"lastModifiedAt": f"2026-03-01T12:0{number}:00Z"}
+        world.store.rows.clear()
+        await world.event(grant())
+        await world.settle()
+    assert len({alert["alertId"] for alert in world.alerts}) == 1
+
+
+async def test_a_link_that_went_with_another_one_says_that_the_guard_revoked_it() -> None:
+    """A revocation ends all links: who took the second is told, and when it ended."""
+    world = World(closed_disk(diskState="ActiveSAS"))
+    await world.event(grant(id="first"))
+    await world.event(grant(id="second"))
+    await world.settle()
+    assert world.outcomes == ["reverted", "found closed"]
+    seen = world.alerts[1]["exposure"]
+    assert seen["revokedAt"] is not None
+    assert "The link was revoked" in seen["statement"]
+    assert "together with another one" in world.alerts[1]["reason"]
+
+
+async def test_many_links_that_are_over_are_one_fight() -> None:
+    """Taken and ended again and again: three alerts, and the rest counted in one."""
+    world = World(closed_disk())
+    for number in range(20):
+        await world.event(grant(id=f"round-{number}"))
+    await world.settle()
+    alone = [alert for alert in world.alerts if alert["eventId"]]
+    assert len(alone) == 3
+    assert "fight" in alone[2]["reason"]
+    assert "17 more SAS links" in world.alerts[3]["reason"]
+    assert len(world.alerts) == 4
+
+
+async def test_a_strangers_link_just_before_a_backup_is_told() -> None:
+    """Over before it was seen, and by then an exporter's is out: nothing is cut, it is told."""
+    world = World(closed_disk(), rules=HERE)
+    await world.event(grant(id="thief"))
+    merge(world.properties(), {"diskState": "ActiveSAS"})
+    await world.event(grant(by=BACKUP_ID, id="backup", at=START + timedelta(seconds=2)))
+    await world.pass_time(600)
+    assert world.arm.posts == []
+    assert [(a["eventId"], a["outcome"]) for a in world.alerts] == [("thief", "reported only")]
+
+
+async def test_a_disk_made_anew_under_the_name_hides_nothing() -> None:
+    """The one that the link led to is gone, whatever stands in its place."""
+    world = World(closed_disk())
+    await world.event(grant(SNAPSHOT_ID, id="x"))
+    assert world.outcomes == ["deleted meanwhile"]
+    later = (START + timedelta(seconds=1)).isoformat()
+    new = closed_disk(diskState="ReadyToUpload", timeCreated=later)
+    world = World(closed_disk())
+    await world.event(grant())
+    world.arm.bodies[DISK_ID.lower()] = new
+    await world.settle()
+    assert world.outcomes == ["deleted meanwhile"]
+
+
+@pytest.mark.parametrize("state", ["ReadyToUpload", "ActiveUpload"])
+async def test_an_upload_that_ends_soon_is_no_export(state: str) -> None:
+    """Seen at the first look: its end, or that of its disk, is nobody's business."""
+    world = World(closed_disk(diskState=state))
+    await world.event(grant())
+    world.arm.bodies.clear()
+    await world.settle()
+    assert (world.alerts, world.intents) == ([], [])
+
+
+async def test_a_setting_that_waits_hides_no_link() -> None:
+    """It is deferred until the disk is detached; a link that shows later is cut all the same."""
+    rules = rules_of(resources=on_disks(dataAccessAuthMode={"mode": "enforce"}))
+    body = closed_disk(diskState="Reserved", dataAccessAuthMode="None")
+    world = World({**body, "managedBy": "/subscriptions/x/vm"}, rules=rules)
+    await world.event(grant())
+    merge(world.properties(), {"diskState": "ActiveSAS"})
+    await world.settle()
+    assert not world.link_is_out()
