@@ -217,6 +217,8 @@ async def replayed(event: object, memory: Memory) -> Replayed:
     memory.clock.time = time or memory.clock.time
     result = await intake.on_event(event, memory.ports)
     alerts = [message for message, _ in memory.alerts.take()]
+    if result.outcome is Outcome.DELETED_MEANWHILE:
+        alerts.clear()  # it says that the resource is gone, and all that is known is the file
     if result.outcome is None:
         end = End(_NOT_LOOKED_AT[result.reason])
     elif located is None:

@@ -179,3 +179,11 @@ async def test_the_answer_is_what_the_guard_does(name: str, rules: str) -> None:
     assert [step.body for step in patches] == world.arm.patches
     assert len(line.end.plan.steps) - len(patches) == len(world.arm.posts)
     assert [delay for delay in [line.again_s] if delay] == world.delays
+
+
+def test_links_to_what_the_file_does_not_have_raise_no_alert(tmp_path: Path) -> None:
+    """Whether it is gone nobody knows here, and many of them are no fight."""
+    grants = [event(DISK_GRANT, id=f"event-{number}") for number in range(6)]
+    said = replayed(tmp_path, grants)
+    assert outcomes(said) == [Would.NOT_IN_FILE] * 6
+    assert [line["alert"] for line in said.json] == [None] * 6

@@ -106,7 +106,6 @@ async def test_a_change_would_end_the_program() -> None:
         memory.arm.post(ResourceId.parse(DISK_ID), "endGetAccess", "1", 0),
         memory.arm.delete(ResourceId.parse(DISK_ID), "1", 0),
         memory.ports.sleep(1),
-        memory.ports.store.page("exports", "", 1),
     ):
         with pytest.raises(AssertionError, match="where nothing may change"):
             await refused
