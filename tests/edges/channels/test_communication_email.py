@@ -267,7 +267,7 @@ async def test_a_mail_that_was_accepted_counts_as_sent(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Whatever can be learned of it within the channel's time."""
-    monkeypatch.setattr(communication_email, "WATCH_S", 0.5)
+    monkeypatch.setattr(communication_email, "WATCH_S", 2)
     async with Loopback(certificates.server_context()) as server:
         server.script(answer(202, {"id": "1", "status": "Running"}, JSON), STUCK[name])
         sent = await scripted(server, session, tokens).send(ONE, Slots())
@@ -325,7 +325,7 @@ async def test_a_second_attempt_takes_no_longer_than_the_first_leaves(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The sender's time is for both."""
-    monkeypatch.setattr(communication_email, "WATCH_S", 0.5)
+    monkeypatch.setattr(communication_email, "WATCH_S", 2)
     monkeypatch.setattr(communication_email, "TIMEOUT_S", 600)
     state = {"status": "Failed", "error": {"code": "Timeout"}}
     async with Loopback(certificates.server_context()) as server:
