@@ -18,6 +18,7 @@ from guards.engine.model import Body, Change, Outcome, Patch, Plan, Severity
 from guards.engine.ports import Receipt
 from guards.engine.repeats import REFUSED_TOGETHER, fight, told_with_its_group
 from guards.engine.saved import deletions, keepable, kept
+from guards.engine.shapes import sentences
 from guards.engine.steps import Done, carry_out
 from guards.engine.tasks import Evidence
 
@@ -99,9 +100,7 @@ async def _told_refused(one: _Try, error: GuardError, explained: str) -> Result:
         if told is not None:
             await _drop_intent(one)
             return told
-    reason = ". ".join(
-        part for part in (f"Azure refused: {error}{explained}", _blocked(one)) if part
-    )
+    reason = sentences(f"Azure refused: {error}{explained}", _blocked(one))
     return await _tell(one, Outcome.NOT_REVERTED, reason, one.made, one.cut)
 
 
@@ -207,9 +206,9 @@ async def _ended(one: _Try, done: Done) -> Result:
         if rounds is None and not alerts.undo(look.guard, look.resource.path, made):
             await _drop_intent(one)
             return Result(outcome, one.evidence.alert_id, "told with other rounds of a fight")
-        reason = ". ".join(part for part in (reason, rounds) if part)
+        reason = sentences(reason, rounds or "")
     else:
-        reason = ". ".join(part for part in (reason, look.guard.exposure(done.after)) if part)
+        reason = sentences(reason, look.guard.exposure(done.after))
     return await _tell(one, outcome, reason, made, done.cut)
 
 

@@ -26,8 +26,7 @@ log = logging.getLogger(__name__)
 FRESH = timedelta(minutes=5)
 """A grant that is older says nothing about the link that is out now."""
 
-SUCCEEDED = "microsoft.resources.resourceactionsuccess"
-"""The type of the event of an action that was carried out, in lower case."""
+_SUCCEEDED = "microsoft.resources.resourceactionsuccess"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +72,19 @@ def is_fresh(change: ResourceChange, now: datetime) -> bool:
     """Whether a grant was made just now, by a caller that the event names, and succeeded."""
     at = moment(change.event_time)
     recent = at is not None and abs(now - at) < FRESH
-    return recent and bool(change.caller) and change.event_type.lower() == SUCCEEDED
+    return recent and bool(change.caller) and succeeded(change)
+
+
+def succeeded(change: ResourceChange) -> bool:
+    """Whether an event is of an action that was carried out."""
+    return change.event_type.lower() == _SUCCEEDED
+
+
+def by_exporter(
+    policy: Policy, resource: ResourceId, change: ResourceChange, now: datetime
+) -> bool:
+    """Whether a listed exporter took the link, even if its export is over by now."""
+    return policy.exporter(change.caller, resource, moment(change.event_time) or now) is not None
 
 
 def is_grant(look: Look) -> bool:

@@ -13,7 +13,7 @@ from guards.engine import export_rows as rows
 from guards.engine.alerts import digest
 from guards.engine.catalogue import by_type
 from guards.engine.errors import Gone, Terminal, Transient, Unreadable
-from guards.engine.exports import SUCCEEDED, keep
+from guards.engine.exports import by_exporter, keep, succeeded
 from guards.engine.exposure import hands_out
 from guards.engine.ids import ResourceId
 from guards.engine.later import RECHECK_DELAYS_S, about, give_up
@@ -206,14 +206,13 @@ async def _gone(task: Task, lead: Lead, resource: ResourceId, ports: Ports) -> R
 async def _links_taken(task: Task, lead: Lead, resource: ResourceId, ports: Ports) -> bool:
     """Whether somebody who is no exporter took links, as far as the policy cares for them."""
     change, policy = task.change, await ports.policy()
-    if not hands_out(change, lead.grants) or change.event_type.lower() != SUCCEEDED:
+    if not hands_out(change, lead.grants) or not succeeded(change):
         return False
     guard = by_type(ports.guards)[lead.leads_to.lower()]
     rules = policy.applied(guard, resource, {}).rules
     if guard.links is None or rules[guard.links.rule].mode is Mode.OFF:
         return False
-    at = moment(change.event_time) or ports.clock.now()
-    return policy.exporter(change.caller, resource, at) is None
+    return not by_exporter(policy, resource, change, ports.clock.now())
 
 
 async def _unread(

@@ -33,6 +33,11 @@ def finding_json(finding: Finding) -> dict[str, str | None]:
     }
 
 
+def sentences(*parts: str) -> str:
+    """Those that say something, one after the other."""
+    return ". ".join(part for part in parts if part)
+
+
 def timestamp(moment: datetime) -> str:
     """UTC, ISO 8601, milliseconds, Z."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

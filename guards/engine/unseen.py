@@ -8,14 +8,14 @@ from dataclasses import replace
 
 from guards.engine import export_rows as rows
 from guards.engine.errors import Transient
-from guards.engine.exports import SUCCEEDED, Grant, grant_of, is_grant
+from guards.engine.exports import Grant, by_exporter, grant_of, is_grant, succeeded
 from guards.engine.exposure import Cut
 from guards.engine.later import RECHECK_DELAYS_S
 from guards.engine.look import Look, Result
 from guards.engine.model import Body, Finding, Granter, Outcome, Severity
 from guards.engine.repeats import fight
 from guards.engine.rules import merged, nested, text_at, with_known
-from guards.engine.shapes import moment, timestamp
+from guards.engine.shapes import moment, sentences, timestamp
 
 log = logging.getLogger(__name__)
 
@@ -88,9 +88,8 @@ async def tell_of_link(look: Look, body: Body | None, grant: Grant | None = None
     if rounds is None:
         return Result(outcome, reason="told with other rounds of a fight")
     filled = finding.severity is Severity.MEDIUM
-    parts = (_ENDED if cut.revoked_at else _OVER, _MAY_FILL if filled else "", rounds)
+    reason = sentences(_ENDED if cut.revoked_at else _OVER, _MAY_FILL if filled else "", rounds)
     seen = look.seen((finding,), (), finding.severity, {})
-    reason = ". ".join(part for part in parts if part)
     result = await look.tell(outcome, seen, reason, cut=cut)
     await remember(look)
     return result
@@ -101,7 +100,9 @@ async def _end(look: Look, body: Body | None, grant: Grant) -> Cut | None:
     held, change, ports = look.task.evidence, look.task.change, look.ports
     told = held is not None and look.links_among(held.findings)
     exporting = grant.granter is Granter.EXPORTER and not grant.doubtful
-    if told or not _to_read(look, body) or exporting or _by_exporter(look) or grant.spent:
+    if told or not _to_read(look, body) or exporting or grant.spent:
+        return None
+    if by_exporter(look.policy, look.resource, change, ports.clock.now()):
         return None
     if ports.recent.has(look.resource.key, change.event_id):
         return None
@@ -117,7 +118,7 @@ async def _end(look: Look, body: Body | None, grant: Grant) -> Cut | None:
 def _to_read(look: Look, body: Body | None) -> bool:
     """Whether a link was handed out, and not one to write; of that a body must be no witness."""
     change, links = look.task.change, look.guard.links
-    if links is None or not is_grant(look) or change.event_type.lower() != SUCCEEDED:
+    if links is None or not is_grant(look) or not succeeded(change):
         return False
     writing = change.request.access.lower() == "write"
     return not (writing and (body is None or links.fills(body)))
@@ -128,13 +129,6 @@ def _made_since(look: Look, body: Body) -> bool:
     made = moment(text_at(body, "properties.timeCreated") or "")
     taken = moment(look.task.change.event_time)
     return made is not None and taken is not None and made > taken
-
-
-def _by_exporter(look: Look) -> bool:
-    """Whether an exporter took it, even if its export is over by now."""
-    change = look.task.change
-    at = moment(change.event_time) or look.ports.clock.now()
-    return look.policy.exporter(change.caller, look.resource, at) is not None
 
 
 def _finding(look: Look, body: Body) -> Finding | None:

@@ -10,7 +10,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,12 +21,22 @@ import yaml
 
 from sandbox.arm.callers import named
 from sandbox.outside import GROUP, SUBSCRIPTION, Outside
+from sandbox.up import Sandbox
 from tests.e2e.names import BACKED, BACKUP, CONTESTED, DISK, PIPED, REGISTRY
 
 ROOT = Path(__file__).resolve().parents[2]
 BUDGET_S = 3
 
 FAST = {"GUARD_EVENT_BUDGET_SECONDS": str(BUDGET_S), "SANDBOX_RETRY_SCHEDULE": "0.5,1,2"}
+
+
+@asynccontextmanager
+async def quick[S: Sandbox](sandbox: Callable[[], S]) -> AsyncIterator[S]:
+    """A sandbox in this process whose Event Grid tries again soon."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SANDBOX_RETRY_SCHEDULE", FAST["SANDBOX_RETRY_SCHEDULE"])
+        async with sandbox() as running:
+            yield running
 
 
 class Up:

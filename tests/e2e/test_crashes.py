@@ -1,8 +1,6 @@
 """The process dies at the worst moments; storage goes away: closed in the end, and never untold."""
 
 import asyncio
-import os
-import signal
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -12,7 +10,7 @@ import pytest_asyncio
 from sandbox.certificates import Certificates
 from sandbox.outside import Outside, until
 from sandbox.up import Sandbox
-from tests.e2e.conftest import FAST
+from tests.e2e.conftest import FAST, quick
 from tests.e2e.links import closed, cut, rules
 from tests.e2e.names import CLOSED, DISK, OPEN, PREMIUM, fresh
 from tests.proxy import Proxy
@@ -45,10 +43,8 @@ class Proxied(Sandbox):
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def box() -> AsyncIterator[Proxied]:
     """A sandbox of this module's own, to kill things in."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SANDBOX_RETRY_SCHEDULE", FAST["SANDBOX_RETRY_SCHEDULE"])
-        async with Proxied() as running:
-            yield running
+    async with quick(Proxied) as running:
+        yield running
 
 
 @pytest_asyncio.fixture(loop_scope="module")
@@ -62,11 +58,6 @@ async def outside(box: Proxied) -> AsyncIterator[Outside]:
         yield people
         box.proxy.release()
         await people.control("DELETE", "faults")
-
-
-async def kill(box: Sandbox) -> None:
-    """SIGKILL the functions process."""
-    os.kill(box.endpoints["pids"]["functions"], signal.SIGKILL)
 
 
 async def ends_closed_and_told(outside: Outside, name: str) -> set[str]:
@@ -92,7 +83,7 @@ async def test_killed_after_the_intent_it_is_closed_and_told(
     )
     await outside.put("mallory", DISK, name, OPEN, PREMIUM)
     await outside.wait_for_calls_of(name, 2)
-    await kill(box)
+    await box.kill_functions()
     outcomes = await ends_closed_and_told(outside, name)
     assert outcomes <= {"reverted", "found closed"}
 
@@ -107,7 +98,7 @@ async def test_killed_before_the_revocation_the_link_is_cut_by_whoever_comes_nex
     await outside.fault({"match": match, "delay_s": 1, "status": 503})
     link = await outside.grant_access("mallory", path)
     await outside.wait_for_calls_of(name, 3)  # one of them before the grant
-    await kill(box)
+    await box.kill_functions()
     assert await outside.link_status(link) == 200
     await cut(outside, link, LATE)
     await closed(outside, path, LATE)
@@ -124,7 +115,7 @@ async def test_killed_after_the_patch_the_alert_comes_from_the_intent(
     await outside.fault({"match": {"method": "PATCH", "caller": "guard"}, "delay_s": 0.5})
     await outside.put("mallory", DISK, name, OPEN, PREMIUM)
     await outside.wait_for_calls_of(name, 2)
-    await kill(box)
+    await box.kill_functions()
     assert await ends_closed_and_told(outside, name) == {"found closed"}
 
 
@@ -136,7 +127,7 @@ async def test_killed_after_the_alert_the_double_has_the_same_id(
     box.proxy.hold(b"DELETE /devstoreaccount1/guard-work/")
     await outside.put("mallory", DISK, name, OPEN, PREMIUM)
     await box.proxy.held.wait()
-    await kill(box)
+    await box.kill_functions()
     box.proxy.release(drop=True)
     first = await outside.alert_about(name)
     assert first["outcome"] == "reverted"

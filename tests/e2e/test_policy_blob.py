@@ -1,9 +1,8 @@
 """A policy in a blob: an exemption without a deployment, changes told, trouble parked and told."""
 
-import os
-import signal
 from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -11,7 +10,7 @@ import pytest_asyncio
 
 from sandbox.outside import GROUP, SUBSCRIPTION, Outside, until
 from sandbox.up import Sandbox
-from tests.e2e.conftest import FAST
+from tests.e2e.conftest import FAST, quick
 from tests.e2e.names import DISK, OPEN, PREMIUM, fresh
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -48,10 +47,9 @@ def settings(endpoints: Mapping[str, Any]) -> dict[str, str]:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def box() -> AsyncIterator[Sandbox]:
     """A sandbox without any key for its app: blobs and queues know its managed identity."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SANDBOX_RETRY_SCHEDULE", FAST["SANDBOX_RETRY_SCHEDULE"])
-        async with Sandbox(env=settings, blobs=True, storage_identity=True) as running:
-            yield running
+    sandbox = partial(Sandbox, env=settings, blobs=True, storage_identity=True)
+    async with quick(sandbox) as running:
+        yield running
 
 
 @pytest_asyncio.fixture(loop_scope="module")
@@ -63,13 +61,8 @@ async def outside(box: Sandbox) -> AsyncIterator[Outside]:
 
 async def restart(box: Sandbox) -> None:
     """The next instance reads the policy at once; a running one would within a minute."""
-    os.kill(box.endpoints["pids"]["functions"], signal.SIGKILL)
-    old = box.endpoints["pids"]["functions"]
-
-    async def another() -> bool | None:
-        return box.endpoints["pids"]["functions"] != old or None
-
-    await until(another, "the functions process to be started again", within_s=LATE)
+    await box.kill_functions()
+    await box.functions.ready()
 
 
 async def policy_alerts(outside: Outside, count: int) -> list[dict[str, Any]]:
